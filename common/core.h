@@ -1,0 +1,180 @@
+/*
+ * core.h - what a core is: data in, data out, one step at a time.
+ *
+ * A core (a converter node or a compute module) owns plant and firmware of one process. It has no
+ * clock, no socket, no log and no global state; the same inputs give the same bits. The process
+ * engine (proc.h) calls it, driven by one of two hosts (host_zmq, host_memory), which know cores
+ * only through struct core_ops.
+ *
+ * Time. Step k takes the core from t = kT to (k+1)T. Frame k is the state at t = kT, before step k,
+ * with minima and maxima over step k-1; the first frame of an incarnation that starts at J is
+ * frame J. core_ops.frame() is called once after create() and once after every step().
+ *
+ * Channels. Index c counts the slice's channels: links first (topology order), then ports. Per
+ * step each channel hands in one struct core_in and takes out one payload:
+ *   link        in: peer's wave of step k-1            out: wave of step k
+ *   node port   in: module's answer of the period that ended at k (only at port steps)
+ *               out: offer(), made from frame k before anything is waited for (only at port steps)
+ *   module port in: node's offer of step k (only at port steps)    out: answer, at period ends
+ * Port steps are the k divisible by port_period.
+ *
+ * In-kinds, in the order in which a channel can see them:
+ *   CORE_IN_IDLE  nothing is due (channel not live, not a port step, first step of a life)
+ *   CORE_IN_JOIN  the channel becomes live in this step (J of this life); nothing has arrived yet.
+ *                 Not given to channels that are live from step 0 of the mesh.
+ *   CORE_IN_MSG   the payload that is due
+ *   CORE_IN_GONE  the peer is dead: from this very step on the channel is open. Once per life.
+ */
+#ifndef VL_CORE_H
+#define VL_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "rec.h"
+#include "topo.h"
+
+struct slice;
+
+/* ---- payloads ---------------------------------------------------------------------------- */
+
+enum wave_flag {
+	WAVE_CLOSED = 1 << 0, /* the sender's end carried current in this step */
+	WAVE_CLOSE = 1 << 1,  /* both ends close at the next step (sender hosts the line) */
+	WAVE_BYPASS = 1 << 2, /* both ends bypass the pre-charge at the next step */
+	WAVE_TRIP = 1 << 3,   /* the sender's fuse tripped in this step: both open at the next */
+	WAVE_STATE = 1 << 4,  /* the STATE frame is present */
+	WAVE_JOINER = 1 << 5, /* the sender's life began with this link and it has not closed it yet */
+	WAVE_LIMIT = 1 << 6,  /* STATE: sender's feed is off, at its limit or clipped, or it has none */
+	WAVE_CUT = 1 << 7,    /* the sender's end is kept open by a cut or by the topology */
+	/* Bits 8 to 15, STATE: control periods since a live feed was heard of, 255: none known. */
+	WAVE_AGE_SHIFT = 8,
+	WAVE_AGE_MASK = 0xff << 8,
+};
+
+/* One link, one direction, one step. An open end sends its own bus voltage in m[]. */
+struct wave {
+	uint32_t flags;
+	double v_v;   /* sender's bus voltage after the step (frame k+1) */
+	double c_r_f; /* sender's remaining bus capacitance, for the close rule */
+	double st_v_v, st_dv_v, st_x; /* STATE {v, dv, x}, every 1 ms, if WAVE_STATE */
+	double m[TOPO_SUBSTEPS_MAX];  /* V, one per sub-step, `substeps` of them are used */
+};
+
+enum offer_flag {
+	OFFER_ON = 1 << 0,
+	OFFER_OWNER = 1 << 1,
+};
+struct offer {
+	uint32_t flags, epoch;
+	double v_v, i_max_a;
+	double v_ref_v; /* reference of the rail, if owner; NaN: keep */
+};
+
+struct answer {
+	uint32_t phase, flags;
+	double energy_j; /* taken from this input during the period that ended, at the offered voltage */
+	double v_in_v, v_v, i_a, p_w;
+	double throughput, errors;
+};
+
+struct core_msg {
+	union {
+		struct wave wave;
+		struct offer offer;
+		struct answer answer;
+	};
+};
+
+enum core_in_kind { CORE_IN_IDLE, CORE_IN_JOIN, CORE_IN_MSG, CORE_IN_GONE };
+
+struct core_in {
+	enum core_in_kind kind;
+	const struct core_msg *msg; /* CORE_IN_MSG; valid during the call */
+	int64_t rx;                 /* CORE_IN_GONE: last step received from the dead peer, -1: none */
+	uint32_t peer_inc;          /* CORE_IN_JOIN, CORE_IN_GONE */
+};
+
+/* ---- commands and events ----------------------------------------------------------------- */
+
+/* What a drill or a hand does to a core at a step. Parameters that were not given are NaN. */
+enum core_cmd_kind {
+	CMD_CUT,   /* open the contactors of link `chan` (the other end gets the same command) */
+	CMD_HEAL,  /* close it again by the rule of docs/models (pre-charge, then bypass) */
+	CMD_CLOSE, /* close: a = pre-charge ohm, b = bypass s after closing, c = +1 resistor here, -1 at the peer */
+	CMD_LOAD,  /* built-in load: a = level W, b = ramp s */
+	CMD_SHORT, /* fault on the bus: a = ohm, b = duration s (NaN: until CMD_UNSHORT) */
+	CMD_UNSHORT,
+	CMD_END_,
+};
+struct core_cmd {
+	int64_t k;
+	uint32_t kind; /* enum core_cmd_kind */
+	int32_t chan;  /* own channel index, -1: the bus */
+	double a, b, c;
+};
+
+/* Events of a core and of its process engine, recorded as frames of the event file. */
+#define EVENT_TABLE(X)                                                                             \
+	X(EV_LINK_OPEN, "link.open", "link")    /* a: enum open_cause, b: rx (-1: none), c: wave_j of step k-1, d: booked_j */ \
+	X(EV_LINK_CLOSE, "link.close", "link")  /* a: 1 pre-charging, 2 bypassed (fully closed) */         \
+	X(EV_PORT_OPEN, "port.open", "port")    /* a: enum open_cause, b: rx */                            \
+	X(EV_PORT_CLOSE, "port.close", "port")  /* a port (re)joined */                                    \
+	X(EV_JOINED, "joined", "subject")       /* this process starts at J > 0; a: incarnation */         \
+	X(EV_FAULT, "fault.fired", "fault")     /* a: enum core_cmd_kind, b: parameter a, c: parameter b */ \
+	X(EV_PARK, "park", "subject")           /* scripted kill: last frame is k */                       \
+	X(EV_OWNER, "takeover", "module")       /* module: a: new owner's input, b: epoch */               \
+	X(EV_UNSERVED, "unserved", "subject")   /* a: 1 begins, 0 ends */                                  \
+	X(EV_BAD_MSG, "message.bad", "channel") /* a: reason; counted, named, dropped */
+
+enum event_code {
+	EV_NONE_,
+#define X(code, name, key) code,
+	EVENT_TABLE(X)
+#undef X
+	EV_END_
+};
+enum open_cause { OPEN_DEATH = 1, OPEN_CUT = 2, OPEN_FUSE = 3 };
+
+struct core_event {
+	int64_t k;     /* step in which it acts */
+	uint32_t code; /* enum event_code */
+	int32_t chan;  /* own channel index, -1: the process itself */
+	double a, b, c, d;
+};
+const char *event_name(uint32_t code); /* "link.open" */
+const char *event_key(uint32_t code);  /* "link": what chan names */
+
+enum { CORE_EVENTS_MAX = 64 };
+struct core_events {
+	size_t n, lost;
+	struct core_event e[CORE_EVENTS_MAX];
+};
+/* Appends one event; counts it as lost when the list of this step is full. */
+void core_event_add(struct core_events *, int64_t k, uint32_t code, int32_t chan, double a, double b,
+                    double c, double d);
+
+/* ---- operations -------------------------------------------------------------------------- */
+
+struct core_ops {
+	const char *kind; /* "node", "module" */
+	int (*create)(const struct slice *, void **core, struct err *);
+	void (*destroy)(void **core);
+	/* The fixed layout of a frame; see docs/recorder.md for the names. Owned by the core. */
+	const struct rec_field *(*fields)(const void *core, size_t *n);
+	/* Fills n_fields 8-byte words with frame k. */
+	void (*frame)(const void *core, union rec_word *words);
+	/* Node only, at port steps, for port channels that are live: offer from frame k. */
+	void (*offer)(const void *core, int64_t k, size_t chan, struct core_msg *out);
+	/* Advances one step. in[c], out[c] per channel; cmds act at this k, in this order. out[c] is
+	 * filled for links, and by modules for ports whose period ends with this step. */
+	void (*step)(void *core, int64_t k, const struct core_in *in, struct core_msg *const *out,
+	             const struct core_cmd *cmds, size_t n_cmds, struct core_events *);
+};
+
+extern const struct core_ops node_core_ops;   /* nodes/node_core.c */
+extern const struct core_ops module_core_ops; /* loadmods/module_core.c */
+
+#endif

@@ -1,0 +1,465 @@
+#include "loadflow.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "skyline.h"
+#include "topo_rules.h"
+
+static const double v_uv = 36; /* V: below it a constant-power load behaves like a resistor */
+
+struct loadflow_matrix {
+	struct skyline *s;
+	double *f, *step;
+	bool *live; /* per node: a feed reaches it */
+};
+
+/* One module on its live inputs: input voltage, currents and their derivatives. */
+struct oring {
+	size_t n;         /* live inputs */
+	uint32_t node[TOPO_FEEDS_MAX], port[TOPO_FEEDS_MAX];
+	double u, i[TOPO_FEEDS_MAX], didv[TOPO_FEEDS_MAX][TOPO_FEEDS_MAX];
+};
+
+static void
+oring_solve(const struct topo_module *m, double power, const double *v, struct oring *o)
+{
+	double r = m->p.r_port_ohm;
+	size_t hi = o->n == 2 && v[o->node[1]] > v[o->node[0]];
+	double v1 = v[o->node[hi]], v2 = o->n == 2 ? v[o->node[1 - hi]] : -INFINITY;
+	double g = m->p.class == MODULE_RESISTIVE ? 1 / m->p.r_load_ohm : power / (v_uv * v_uv);
+	bool both = false, constant = m->p.class != MODULE_RESISTIVE;
+	/* Constant power: the higher root of n u^2 - (sum V) u + r P = 0; without one, or below V_uv, a resistor. */
+	double disc = v1 * v1 - 4 * r * power;
+	double u = disc >= 0 ? (v1 + sqrt(disc)) / 2 : 0;
+	if (constant && u < v2) {
+		both = true;
+		disc = (v1 + v2) * (v1 + v2) - 8 * r * power;
+		u = disc >= 0 ? (v1 + v2 + sqrt(disc)) / 4 : 0;
+	}
+	if (!constant || u < v_uv) {
+		constant = both = false;
+		u = v1 / (1 + r * g);
+		if (u < v2) {
+			both = true;
+			u = (v1 + v2) / (2 + r * g);
+		}
+	}
+	double n = both ? 2 : 1, slope = constant ? -power / (u * u) : g, dudv = 1 / (n + r * slope);
+	o->u = u;
+	memset(o->i, 0, sizeof o->i);
+	memset(o->didv, 0, sizeof o->didv);
+	for (size_t j = 0; j < o->n; j++) {
+		if (!both && j != hi)
+			continue;
+		o->i[j] = (v[o->node[j]] - u) / r;
+		for (size_t k = 0; k < o->n; k++)
+			if (both || k == hi)
+				o->didv[j][k] = ((j == k) - dudv) / r;
+	}
+}
+
+static void
+oring_inputs(const struct loadflow *l, const struct topo_module *m, struct oring *o)
+{
+	o->n = 0;
+	for (size_t j = 0; j < m->n_feeds; j++)
+		if (l->m->live[m->feeds[j]]) {
+			o->node[o->n] = m->feeds[j];
+			o->port[o->n++] = m->ports[j];
+		}
+}
+
+/* ---- which nodes take part ------------------------------------------------------------------- */
+
+static bool
+link_live(const struct loadflow *l, size_t i, enum loadflow_fault fault, uint32_t index)
+{
+	const struct topo_link *k = &l->topo->links[i];
+	if (k->p.open || (fault == LOADFLOW_LINK && index == i))
+		return false;
+	return fault != LOADFLOW_NODE || (k->a != index && k->b != index);
+}
+
+static bool
+feed_live(const struct loadflow *l, size_t node, enum loadflow_fault fault, uint32_t index)
+{
+	return l->topo->nodes[node].p.has_feed &&
+	       !((fault == LOADFLOW_NODE || fault == LOADFLOW_FEED) && index == node);
+}
+
+static void
+find_live(struct loadflow *l, enum loadflow_fault fault, uint32_t index)
+{
+	const struct topo *t = l->topo;
+	bool *live = l->m->live;
+	for (size_t i = 0; i < t->n_nodes; i++)
+		live[i] = feed_live(l, i, fault, index);
+	for (bool more = true; more;) {
+		more = false;
+		for (size_t i = 0; i < t->n_links; i++) {
+			const struct topo_link *k = &t->links[i];
+			if (live[k->a] == live[k->b] || !link_live(l, i, fault, index))
+				continue;
+			live[k->a] = live[k->b] = more = true;
+		}
+	}
+}
+
+/* ---- equations ------------------------------------------------------------------------------- */
+
+static double
+feed_current(const struct feed_params *f, double v, double *slope)
+{
+	double i = (f->v0_v - v) / f->r_d_ohm;
+	*slope = 0;
+	if (i < 0)
+		return 0;
+	if (i >= f->i_max_a)
+		return f->i_max_a;
+	*slope = -1 / f->r_d_ohm;
+	return i;
+}
+
+static double
+load_current(double p, double v, double *slope)
+{
+	bool low = v < v_uv;
+	*slope = low ? p / (v_uv * v_uv) : -p / (v * v);
+	return low ? p * v / (v_uv * v_uv) : p / v;
+}
+
+/* f = current that leaves each bus and does not come from anywhere, s = its derivative. */
+static void
+assemble(struct loadflow *l, const double *v, enum loadflow_fault fault, uint32_t index)
+{
+	const struct topo *t = l->topo;
+	struct loadflow_matrix *m = l->m;
+	double slope;
+	skyline_clear(m->s);
+	for (uint32_t i = 0; i < t->n_nodes; i++) {
+		m->f[i] = 0;
+		if (!m->live[i]) {
+			skyline_add(m->s, i, i, 1);
+			continue;
+		}
+		m->f[i] = load_current(l->load_w[i], v[i], &slope);
+		double g = slope;
+		if (feed_live(l, i, fault, index)) {
+			m->f[i] -= feed_current(&t->nodes[i].p.feed, v[i], &slope);
+			g -= slope;
+		}
+		skyline_add(m->s, i, i, g);
+	}
+	for (size_t i = 0; i < t->n_links; i++) {
+		const struct topo_link *k = &t->links[i];
+		if (!link_live(l, i, fault, index) || !m->live[k->a])
+			continue;
+		double g = 1 / k->p.r_ohm, i_a = g * (v[k->a] - v[k->b]);
+		m->f[k->a] += i_a;
+		m->f[k->b] -= i_a;
+		skyline_add(m->s, k->a, k->a, g);
+		skyline_add(m->s, k->b, k->b, g);
+		skyline_add(m->s, k->a, k->b, -g);
+	}
+	for (size_t i = 0; i < t->n_modules; i++) {
+		struct oring o;
+		oring_inputs(l, &t->modules[i], &o);
+		if (!o.n)
+			continue;
+		oring_solve(&t->modules[i], l->module_w[i], v, &o);
+		for (size_t j = 0; j < o.n; j++) {
+			m->f[o.node[j]] += o.i[j];
+			skyline_add(m->s, o.node[j], o.node[j], o.didv[j][j]);
+		}
+		if (o.n == 2)
+			skyline_add(m->s, o.node[0], o.node[1], o.didv[0][1]);
+	}
+}
+
+static double
+largest(const double *x, size_t n)
+{
+	double max = 0;
+	for (size_t i = 0; i < n; i++)
+		max = fabs(x[i]) > max || isnan(x[i]) ? fabs(x[i]) : max;
+	return max;
+}
+
+/* Start: every island at the voltage of its highest feed. */
+static void
+unloaded(struct loadflow *l, enum loadflow_fault fault, uint32_t index)
+{
+	const struct topo *t = l->topo;
+	double *v = l->v_v;
+	for (size_t i = 0; i < t->n_nodes; i++)
+		v[i] = feed_live(l, i, fault, index) ? t->nodes[i].p.feed.v0_v : 0;
+	for (bool more = true; more;) {
+		more = false;
+		for (size_t i = 0; i < t->n_links; i++) {
+			const struct topo_link *k = &t->links[i];
+			if (v[k->a] == v[k->b] || !link_live(l, i, fault, index))
+				continue;
+			v[k->a] = v[k->b] = v[k->a] > v[k->b] ? v[k->a] : v[k->b];
+			more = true;
+		}
+	}
+}
+
+/*
+ * Follows C dv/dt = -f with linearly implicit steps that grow as the residual shrinks: from an
+ * unloaded mesh to the operating point in which the real one would settle, at the end by Newton.
+ */
+static bool
+settle(struct loadflow *l, enum loadflow_fault fault, uint32_t index)
+{
+	enum { STEPS_MAX = 500 };
+	const double c_f = 20e-3, first_s = 1e-3, tol_a = 1e-8, move_max_v = 2, gone_s = 1e-12, far_s = 1e9;
+	const struct topo *t = l->topo;
+	struct loadflow_matrix *m = l->m;
+	double h = first_s, before = INFINITY;
+	unloaded(l, fault, index);
+	for (int step = 0; step < STEPS_MAX && h > gone_s; step++) {
+		assemble(l, l->v_v, fault, index);
+		double f = largest(m->f, t->n_nodes);
+		if (f < tol_a)
+			return skyline_factor(m->s);
+		if (f > 2 * before)
+			h /= 16;
+		before = f;
+		for (uint32_t i = 0; i < t->n_nodes; i++)
+			if (m->live[i])
+				skyline_add(m->s, i, i, c_f / h);
+		bool ok = skyline_factor(m->s);
+		if (ok) {
+			for (size_t i = 0; i < t->n_nodes; i++)
+				m->step[i] = -m->f[i];
+			skyline_solve(m->s, m->step);
+			ok = largest(m->step, t->n_nodes) <= move_max_v;
+		}
+		if (!ok) {
+			h /= 4;
+			continue;
+		}
+		for (size_t i = 0; i < t->n_nodes; i++)
+			l->v_v[i] += m->step[i];
+		h = h < far_s ? h * 4 : h;
+	}
+	return false;
+}
+
+/* ---- verdict --------------------------------------------------------------------------------- */
+
+static void
+worst(struct loadflow_verdict *w, enum loadflow_problem problem, size_t at, double value)
+{
+	/* Problems are ordered by weight; of one kind the first that is told wins. */
+	if (w->problem != LOADFLOW_OK && w->problem <= problem)
+		return;
+	w->problem = problem;
+	w->at = (uint32_t)at;
+	w->value = value;
+}
+
+static void
+judge_supply(const struct loadflow *l, enum loadflow_fault fault, uint32_t index, struct loadflow_verdict *w)
+{
+	const struct topo *t = l->topo;
+	for (size_t i = 0; i < t->n_nodes; i++) {
+		bool dead = fault == LOADFLOW_NODE && index == i; /* takes its own load with it */
+		if (!l->m->live[i] && !dead && l->load_w[i] > 0)
+			worst(w, LOADFLOW_DARK, i, 0);
+	}
+	for (size_t i = 0; i < t->n_modules; i++)
+		if (isnan(l->module_v[i]) && l->module_w[i] > 0)
+			worst(w, LOADFLOW_MODULE_DARK, i, 0);
+}
+
+static void
+judge(const struct loadflow *l, enum loadflow_fault fault, uint32_t index, struct loadflow_verdict *w)
+{
+	const struct topo *t = l->topo;
+	*w = (struct loadflow_verdict){ .v_min_v = INFINITY };
+	if (!l->solved)
+		worst(w, LOADFLOW_NO_SOLUTION, 0, 0);
+	for (size_t i = 0; i < t->n_nodes; i++) {
+		if (!l->m->live[i])
+			continue;
+		if (l->v_v[i] < w->v_min_v) {
+			w->v_min_v = l->v_v[i];
+			w->v_min_at = (uint32_t)i;
+		}
+		double loading = t->nodes[i].p.has_feed ? l->feed_a[i] / t->nodes[i].p.feed.i_rated_a : 0;
+		if (loading > w->loading) {
+			w->loading = loading;
+			w->loading_at = (uint32_t)i;
+		}
+	}
+	judge_supply(l, fault, index, w);
+	if (w->v_min_v < LOADFLOW_V_MIN)
+		worst(w, LOADFLOW_LOW, w->v_min_at, w->v_min_v);
+	if (w->loading > LOADFLOW_LOADING_MAX)
+		worst(w, LOADFLOW_OVERLOAD, w->loading_at, w->loading);
+	for (size_t i = 0; i < t->n_links; i++)
+		if (t->links[i].p.fuse_a > 0 && fabs(l->link_a[i]) > t->links[i].p.fuse_a)
+			worst(w, LOADFLOW_FUSE, i, fabs(l->link_a[i]));
+}
+
+static void
+fill_currents(struct loadflow *l, enum loadflow_fault fault, uint32_t index)
+{
+	const struct topo *t = l->topo;
+	double slope;
+	for (size_t i = 0; i < t->n_nodes; i++)
+		l->feed_a[i] = feed_live(l, i, fault, index) ?
+		                       feed_current(&t->nodes[i].p.feed, l->v_v[i], &slope) : 0;
+	for (size_t i = 0; i < t->n_links; i++) {
+		const struct topo_link *k = &t->links[i];
+		bool live = link_live(l, i, fault, index) && l->m->live[k->a];
+		l->link_a[i] = live ? (l->v_v[k->a] - l->v_v[k->b]) / k->p.r_ohm : 0;
+	}
+	for (size_t i = 0; i < t->n_modules; i++) {
+		struct oring o;
+		oring_inputs(l, &t->modules[i], &o);
+		for (size_t j = 0; j < t->modules[i].n_feeds; j++)
+			l->port_a[t->modules[i].ports[j]] = 0;
+		l->module_v[i] = NAN;
+		if (!o.n)
+			continue;
+		oring_solve(&t->modules[i], l->module_w[i], l->v_v, &o);
+		l->module_v[i] = o.u;
+		for (size_t j = 0; j < o.n; j++)
+			l->port_a[o.port[j]] = o.i[j];
+	}
+	for (size_t i = 0; i < t->n_nodes; i++)
+		if (!l->m->live[i])
+			l->v_v[i] = NAN;
+}
+
+void
+loadflow_solve(struct loadflow *l, enum loadflow_fault fault, uint32_t index, struct loadflow_verdict *w)
+{
+	find_live(l, fault, index);
+	l->solved = settle(l, fault, index);
+	fill_currents(l, fault, index);
+	judge(l, fault, index, w);
+}
+
+char *
+loadflow_text(const struct loadflow *l, const struct loadflow_verdict *w, char *buf, size_t size)
+{
+	const struct topo *t = l->topo;
+	switch (w->problem) {
+	case LOADFLOW_OK:
+		if (isinf(w->v_min_v))
+			snprintf(buf, size, "carried, nothing is left to feed");
+		else
+			snprintf(buf, size, "carried, lowest bus %s %.2f V", t->nodes[w->v_min_at].id, w->v_min_v);
+		break;
+	case LOADFLOW_NO_SOLUTION:
+		snprintf(buf, size, "cannot be supplied: no steady state");
+		break;
+	case LOADFLOW_DARK:
+		snprintf(buf, size, "cannot be supplied: no feed reaches node %s", t->nodes[w->at].id);
+		break;
+	case LOADFLOW_MODULE_DARK:
+		snprintf(buf, size, "module %s loses its only input", t->modules[w->at].id);
+		break;
+	case LOADFLOW_LOW:
+		snprintf(buf, size, "cannot be supplied: bus %s falls to %.2f V", t->nodes[w->at].id, w->value);
+		break;
+	case LOADFLOW_OVERLOAD:
+		snprintf(buf, size, "feed %s is loaded to %.0f %% of its rating", t->nodes[w->at].id, w->value * 100);
+		break;
+	case LOADFLOW_FUSE:
+		snprintf(buf, size, "link %s carries %.1f A, its fuse is %.4g A", t->links[w->at].id, w->value,
+		         t->links[w->at].p.fuse_a);
+		break;
+	}
+	return buf;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static int
+make_matrix(struct loadflow *l, struct err *err)
+{
+	const struct topo *t = l->topo;
+	size_t n_edges = 0;
+	uint32_t (*edges)[2] = calloc(t->n_links + t->n_modules + 1, sizeof *edges);
+	if (!edges)
+		return err_set(err, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < t->n_links; i++, n_edges++) {
+		edges[n_edges][0] = t->links[i].a;
+		edges[n_edges][1] = t->links[i].b;
+	}
+	for (size_t i = 0; i < t->n_modules; i++)
+		if (t->modules[i].n_feeds == 2) {
+			edges[n_edges][0] = t->modules[i].feeds[0];
+			edges[n_edges++][1] = t->modules[i].feeds[1];
+		}
+	int rc = skyline_create((uint32_t)t->n_nodes, edges, n_edges, &l->m->s, err);
+	free(edges);
+	return rc;
+}
+
+int
+loadflow_create(const struct topo *t, struct loadflow **ret, struct err *err)
+{
+	struct loadflow *l = calloc(1, sizeof *l);
+	if (!l)
+		return err_set(err, ERR_NOMEM, "out of memory");
+	l->topo = t;
+	l->v_v = calloc(t->n_nodes + 1, sizeof(double));
+	l->feed_a = calloc(t->n_nodes + 1, sizeof(double));
+	l->load_w = calloc(t->n_nodes + 1, sizeof(double));
+	l->link_a = calloc(t->n_links + 1, sizeof(double));
+	l->port_a = calloc(t->n_ports + 1, sizeof(double));
+	l->module_v = calloc(t->n_modules + 1, sizeof(double));
+	l->module_w = calloc(t->n_modules + 1, sizeof(double));
+	l->m = calloc(1, sizeof *l->m);
+	if (l->m) {
+		l->m->f = calloc(t->n_nodes + 1, sizeof(double));
+		l->m->step = calloc(t->n_nodes + 1, sizeof(double));
+		l->m->live = calloc(t->n_nodes + 1, sizeof(bool));
+	}
+	bool ok = l->v_v && l->feed_a && l->load_w && l->link_a && l->port_a && l->module_v && l->module_w && l->m &&
+	          l->m->f && l->m->step && l->m->live;
+	int rc = ok ? make_matrix(l, err) : err_set(err, ERR_NOMEM, "out of memory");
+	if (rc) {
+		loadflow_destroy(&l);
+		return rc;
+	}
+	for (size_t i = 0; i < t->n_nodes; i++)
+		l->load_w[i] = pwl_peak(&t->nodes[i].p.load_w);
+	for (size_t i = 0; i < t->n_modules; i++)
+		l->module_w[i] = module_peak_w(&t->modules[i].p, t->nominal_v);
+	*ret = l;
+	return 0;
+}
+
+void
+loadflow_destroy(struct loadflow **lp)
+{
+	struct loadflow *l = *lp;
+	if (!l)
+		return;
+	if (l->m) {
+		skyline_destroy(&l->m->s);
+		free(l->m->f);
+		free(l->m->step);
+		free(l->m->live);
+	}
+	free(l->m);
+	free(l->v_v);
+	free(l->feed_a);
+	free(l->load_w);
+	free(l->link_a);
+	free(l->port_a);
+	free(l->module_v);
+	free(l->module_w);
+	free(l);
+	*lp = NULL;
+}

@@ -1,0 +1,254 @@
+#include "script.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "script_build.h"
+
+/* The head of the file: what is not an action. */
+struct head {
+	char name[TOPO_ID_MAX];
+	uint64_t seed;
+	int64_t duration_ns, settle_ns, watchdog_ns;
+	double speed;
+};
+
+static void
+decode_speed(struct decoder *d, const struct field *f, const struct yamldoc_node *v, void *target)
+{
+	struct head *h = target;
+	if (v->kind == YAMLDOC_SCALAR && !strcmp(v->text, "max"))
+		h->speed = 0;
+	else
+		decode_number(d, f->key, v, UNIT_NONE, 1e-3, 1e3, &h->speed);
+}
+
+#define TIME(k, m, lo_s, hi_s, text)                                                               \
+	{ .key = k, .type = FIELD_TIME, .unit = UNIT_SECOND, .offset = offsetof(struct head, m), .lo = (lo_s) * 1e9, \
+	  .hi = (hi_s) * 1e9, .doc = text }
+#define CUSTOM(k, fn, text)                                                                        \
+	{ .key = k, .type = FIELD_CUSTOM, .decode = fn, .doc = text }
+
+static const struct field fields_time[] = {
+	TIME("duration", duration_ns, 1e-6, 1e6, "plant time of the run; `--for` wins"),
+	TIME("settle", settle_ns, 0, 1e6, "plant time before the steady-state gate"),
+	CUSTOM("speed", decode_speed, "max (default), or a factor to real time"),
+	TIME("watchdog", watchdog_ns, 1e-3, 1e6, "wall time after which the drill is given up"),
+};
+const struct schema script_schema_time = { "time", "When the drill begins, ends and is given up.", fields_time,
+	                                   sizeof fields_time / sizeof *fields_time };
+
+static const struct field fields_root[] = {
+	CUSTOM("drill", NULL, "version of the grammar: 1; required"),
+	{ .key = "name", .type = FIELD_NAME, .offset = offsetof(struct head, name), .doc = "name of the drill" },
+	CUSTOM("topology", NULL, "path of the mesh, relative to this file"),
+	{ .key = "seed", .type = FIELD_SEED, .offset = offsetof(struct head, seed), .doc = "seed of the run" },
+	CUSTOM("params", NULL, "values for ${name} in the timeline"),
+	CUSTOM("matrix", NULL, "lists of values for ${name}"),
+	{ .key = "time", .type = FIELD_SUB, .sub = &script_schema_time, .doc = "duration and speed" },
+	CUSTOM("steady_state", NULL, "gate before the first action"),
+	CUSTOM("blast_radius", NULL, "bounds on what may go down"),
+	CUSTOM("abort_if", NULL, "condition that ends the drill"),
+	CUSTOM("timeline", NULL, "list of actions"),
+	CUSTOM("expect", NULL, "list of expectations"),
+};
+const struct schema script_schema_root = { "drill", "A scripted run.", fields_root,
+	                                   sizeof fields_root / sizeof *fields_root };
+
+static bool
+check_version(struct decoder *d, const struct yamldoc_node *root)
+{
+	if (root->kind != YAMLDOC_MAP) {
+		decode_error(d, root, "a drill is a mapping that starts with 'drill: 1', not %s", yamldoc_what(root));
+		return false;
+	}
+	const struct yamldoc_node *v = yamldoc_get(root, "drill");
+	if (!v && yamldoc_get(root, "voltloom")) {
+		decode_error(d, root, "this is a topology, not a drill ('drill: 1' is missing)");
+		return false;
+	}
+	if (!v)
+		decode_error(d, root, "'drill: 1', the version of the grammar, is missing");
+	else if (v->kind != YAMLDOC_SCALAR || strcmp(v->text, "1"))
+		decode_error(d, v, "drill: this program reads version 1 of the grammar");
+	return true;
+}
+
+/* What a drill asks for and a plain run does not do: said once, in one sentence. */
+static void
+note_ignored(struct decoder *d, const struct yamldoc_node *root)
+{
+	static const char *const keys[] = { "steady_state", "blast_radius", "abort_if", "expect" };
+	char list[100] = "";
+	const struct yamldoc_node *first = NULL;
+	for (size_t i = 0; i < root->n; i++)
+		for (size_t j = 0; j < sizeof keys / sizeof *keys; j++)
+			if (!strcmp(root->pairs[i].key->text, keys[j])) {
+				size_t len = strlen(list);
+				snprintf(list + len, sizeof list - len, "%s%s", len ? ", " : "", keys[j]);
+				first = first ? first : root->pairs[i].key;
+			}
+	if (first)
+		yamldoc_diag(d->doc, d->diags, DIAG_NOTE, first, "`run` plays the timeline and does not evaluate: %s", list);
+}
+
+/* `path` as seen from the folder of the drill file. */
+static char *
+beside(const char *drill, const char *path)
+{
+	const char *slash = strrchr(drill, '/');
+	size_t dir = slash && path[0] != '/' ? (size_t)(slash - drill) + 1 : 0;
+	char *s = malloc(dir + strlen(path) + 1);
+	if (s) {
+		memcpy(s, drill, dir);
+		strcpy(s + dir, path);
+	}
+	return s;
+}
+
+static void
+take_topology(struct script_build *b, const struct yamldoc_node *v, const char *path, struct script *s)
+{
+	struct stat mine, given;
+	if (!v)
+		return;
+	if (v->kind != YAMLDOC_SCALAR || !v->text[0]) {
+		decode_error(&b->d, v, "topology: the path of a file is wanted, not %s", yamldoc_what(v));
+		return;
+	}
+	s->topology = beside(path, v->text);
+	if (!s->topology) {
+		b->d.nomem = true;
+		return;
+	}
+	if (b->topo->path && !stat(s->topology, &mine) && !stat(b->topo->path, &given) &&
+	    (mine.st_dev != given.st_dev || mine.st_ino != given.st_ino))
+		yamldoc_diag(b->d.doc, b->d.diags, DIAG_NOTE, v, "topology: '%s' is used, not this one", b->topo->path);
+}
+
+static void
+load_head(struct script_build *b, const struct yamldoc_node *root, const char *path, struct script *s)
+{
+	struct head h = { .duration_ns = -1 };
+	decode_map(&b->d, &script_schema_root, "a drill", root, &h);
+	const struct yamldoc_node *time = yamldoc_get(root, "time");
+	s->has_seed = yamldoc_get(root, "seed") != NULL;
+	s->seed = h.seed;
+	s->has_duration = h.duration_ns >= 0;
+	s->duration_ns = h.duration_ns;
+	s->has_speed = time && yamldoc_get(time, "speed");
+	s->speed = h.speed;
+	snprintf(s->name, sizeof s->name, "%s", h.name[0] ? h.name : "drill");
+	take_topology(b, yamldoc_get(root, "topology"), path, s);
+	const struct yamldoc_node *maps[] = { yamldoc_get(root, "params"), yamldoc_get(root, "matrix") };
+	for (size_t i = 0; i < 2; i++)
+		if (maps[i] && maps[i]->kind != YAMLDOC_MAP)
+			decode_error(&b->d, maps[i], "%s: a mapping of names to values is wanted", i ? "matrix" : "params");
+	b->params = maps[0];
+	b->matrix = maps[1];
+	note_ignored(&b->d, root);
+}
+
+static int
+take_actions(const struct script_build *b, const char *path, struct script *s)
+{
+	s->path = strdup(path);
+	s->actions = calloc(b->n_actions + 1, sizeof *s->actions);
+	if (!s->path || !s->actions)
+		return ERR_NOMEM;
+	memcpy(s->actions, b->actions, b->n_actions * sizeof *s->actions);
+	s->n = b->n_actions;
+	return 0;
+}
+
+static void
+load_all(struct script_build *b, const struct yamldoc_node *root, const char *path, struct script *s)
+{
+	if (!check_version(&b->d, root))
+		return;
+	load_head(b, root, path, s);
+	const struct yamldoc_node *timeline = yamldoc_get(root, "timeline");
+	if (!timeline)
+		return;
+	size_t before = b->d.diags->n_errors;
+	script_build_timeline(b, timeline);
+	/* The order of actions says something only when all of them are understood. */
+	if (!b->d.nomem && b->d.diags->n_errors == before)
+		script_build_check(b, s->has_duration ? s->duration_ns : INT64_MAX);
+}
+
+int
+script_load(const char *path, const struct topo *topo, struct diag_list *diags, struct script **ret, struct err *err)
+{
+	size_t before = diags->n_errors, first = diags->n;
+	struct yamldoc *doc = NULL;
+	struct pool pool = { NULL };
+	int rc = yamldoc_load(path, diags, &doc, err);
+	if (rc)
+		return rc;
+	struct script *s = calloc(1, sizeof *s);
+	struct script_build *b = calloc(1, sizeof *b);
+	if (!s || !b) {
+		rc = err_set(err, ERR_NOMEM, "%s: out of memory", path);
+		goto out;
+	}
+	b->d = (struct decoder){ .doc = doc, .diags = diags, .pool = &pool };
+	b->topo = topo;
+	load_all(b, yamldoc_root(doc), path, s);
+	diag_list_sort(diags, first);
+	size_t n = diags->n_errors - before;
+	if (b->d.nomem)
+		rc = err_set(err, ERR_NOMEM, "%s: out of memory", path);
+	else if (n)
+		rc = err_set(err, ERR_INPUT, "%s: %zu error%s", path, n, n == 1 ? "" : "s");
+	else if (take_actions(b, path, s))
+		rc = err_set(err, ERR_NOMEM, "%s: out of memory", path);
+out:
+	free(b);
+	pool_free(&pool);
+	yamldoc_destroy(&doc);
+	if (rc)
+		script_destroy(&s);
+	else
+		*ret = s;
+	return rc;
+}
+
+int
+script_topology(const char *path, char **ret, struct err *err)
+{
+	struct diag_list diags;
+	struct yamldoc *doc = NULL;
+	diag_list_init(&diags);
+	int rc = yamldoc_load(path, &diags, &doc, err);
+	if (!rc) {
+		const struct yamldoc_node *v = yamldoc_get(yamldoc_root(doc), "topology");
+		if (!v || v->kind != YAMLDOC_SCALAR || !v->text[0])
+			rc = err_set(err, ERR_INPUT, "%s: 'topology:', the path of the mesh, is missing", path);
+		else if (!(*ret = beside(path, v->text)))
+			rc = err_set(err, ERR_NOMEM, "%s: out of memory", path);
+	} else if (diags.n && diags.d[0].text) {
+		const struct diag *d = &diags.d[0];
+		if (d->line)
+			err_set(err, rc, "%s:%u:%u: %s", path, d->line, d->column, d->text);
+		else
+			err_set(err, rc, "%s: %s", path, d->text);
+	}
+	yamldoc_destroy(&doc);
+	diag_list_free(&diags);
+	return rc;
+}
+
+void
+script_destroy(struct script **s)
+{
+	if (!*s)
+		return;
+	free((*s)->path);
+	free((*s)->topology);
+	free((*s)->actions);
+	free(*s);
+	*s = NULL;
+}

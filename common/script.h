@@ -1,0 +1,66 @@
+/*
+ * script.h - the timeline of a drill file, resolved against a mesh.
+ *
+ * Grammar: docs/drills.md. Times are whole nanoseconds of plant time from step 0. An action at t
+ * acts from step floor(t/T) on; for a kill that step K is each neighbour's first step with the
+ * link open; a start (and a cont) is rounded up to a port step.
+ */
+#ifndef VL_SCRIPT_H
+#define VL_SCRIPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "topo.h"
+
+enum script_kind {
+	SCRIPT_KILL,  /* node or module: SIGKILL */
+	SCRIPT_STOP,  /* node or module: to its peers like a kill, then SIGSTOP */
+	SCRIPT_START, /* node or module that was killed or stopped before */
+	SCRIPT_CONT,  /* = start of a stopped process */
+	SCRIPT_CUT,   /* link, both ends */
+	SCRIPT_HEAL,  /* link */
+	SCRIPT_CLOSE, /* link that is open */
+	SCRIPT_LOAD,  /* node's built-in load: level, ramp */
+	SCRIPT_SHORT, /* node's bus: r, for */
+};
+
+enum script_target { TARGET_PROC, TARGET_LINK };
+
+struct script_action {
+	char id[TOPO_ID_MAX];       /* given, or "a<n>" */
+	int64_t at_ns, k;           /* k = floor(at/T), starts rounded up to a port step */
+	enum script_kind kind;
+	enum script_target target_kind;
+	uint32_t target;            /* process index (nodes, then modules), or link index */
+	double level_w, ramp_s;     /* load */
+	double r_ohm;               /* short */
+	double for_s;               /* short, cut, load: NaN without a lease; the end is an action of its own */
+	double precharge_ohm, bypass_s; /* close; NaN: the rule */
+	int resistor_end;           /* close: 0 the rule, 1 at link end a, 2 at end b */
+	unsigned line;              /* in the drill file, for messages */
+};
+
+struct script {
+	char name[TOPO_ID_MAX * 2];
+	char *path, *topology;      /* topology: path relative to the drill file, resolved; may be NULL */
+	bool has_seed, has_duration, has_speed;
+	uint64_t seed;
+	int64_t duration_ns;
+	double speed;               /* 0: max */
+	size_t n;
+	struct script_action *actions; /* by k, then file order */
+};
+
+struct diag_list;
+
+/* Names are resolved against `topo`. All problems go to `diags`; any error: ERR_INPUT. */
+int script_load(const char *path, const struct topo *topo, struct diag_list *diags,
+                struct script **ret, struct err *);
+/* Only finds `topology:` (resolved against the file's folder), for commands that are given a drill alone. */
+int script_topology(const char *path, char **ret, struct err *);
+void script_destroy(struct script **);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * script_build.h - the workshop of script_load(): what its stages share. Not for users of script.h.
+ *
+ *   script.c           head of the file, result
+ *   script_actions.c   table of actions with their parameters; entries of the timeline; times
+ *   script_check.c     what cannot happen in this order (a start without a kill), leases
+ */
+#ifndef VL_SCRIPT_BUILD_H
+#define VL_SCRIPT_BUILD_H
+
+#include "decode.h"
+#include "script.h"
+#include "topo.h"
+
+enum {
+	SCRIPT_ENTRIES_MAX = 1024, /* entries of one timeline */
+	SCRIPT_ACTIONS_MAX = 8192, /* actions with all their targets and lease ends */
+	SCRIPT_TEXT_MAX = 256,     /* of a value after ${} */
+};
+
+enum script_flag {
+	SCRIPT_LEASE_END = 1, /* ends what a `for:` began */
+	SCRIPT_BY_NODE = 2,   /* one of all links of a node: dropped where there is nothing to do */
+};
+
+struct script_with {
+	double level_w, ramp_s, r_ohm, precharge_ohm, bypass_s;
+	char end[TOPO_ID_MAX]; /* close: at which end the resistor is */
+	int signal;
+};
+
+/* One entry of the timeline. */
+struct script_entry {
+	const struct yamldoc_node *place, *at, *target, *with_place, *for_place;
+	char id[TOPO_ID_MAX];
+	int row;               /* of the action table, -1: bad */
+	struct script_with with;
+	double for_s;
+	int64_t for_ns;        /* -1: none */
+	int64_t at_ns;
+	enum { AT_UNKNOWN, AT_BUSY, AT_KNOWN, AT_BAD } at_state;
+};
+
+struct script_build {
+	struct decoder d; /* first */
+	const struct topo *topo;
+	const struct yamldoc_node *params, *matrix;
+	struct script_entry entries[SCRIPT_ENTRIES_MAX];
+	size_t n_entries;
+	struct script_action actions[SCRIPT_ACTIONS_MAX];
+	const struct yamldoc_node *places[SCRIPT_ACTIONS_MAX]; /* of the actions, for messages */
+	unsigned flags[SCRIPT_ACTIONS_MAX]; /* enum script_flag */
+	size_t n_actions;
+};
+
+/* Appends; counts from the end of the list are never given back. NULL: full, with an error. */
+struct script_action *script_build_add(struct script_build *, const struct yamldoc_node *place, unsigned flags);
+void script_build_timeline(struct script_build *, const struct yamldoc_node *list);
+/* Orders the actions by step and checks the sequence; drops lease ends that find their link dead. */
+void script_build_check(struct script_build *, int64_t duration_ns);
+const char *script_kind_name(enum script_kind);
+
+/* Reference of the actions for docs/drills.md. */
+extern const struct schema script_schema_entry, script_schema_time, script_schema_root;
+void script_print_reference(FILE *);
+
+#endif

@@ -1,0 +1,266 @@
+/* Walks through the actions in the order in which they act and finds what cannot happen. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "script_build.h"
+#include "topo_rules.h"
+
+struct proc_state {
+	bool down, stopped;
+	int64_t since_k;  /* last kill, stop or start; -1: runs since step 0 */
+	const char *by;   /* id of the action that did it */
+};
+
+struct state {
+	struct proc_state *procs;
+	bool *cut;        /* per link: open by a cut */
+	bool *open;       /* per link: open since the start */
+	int64_t *short_k; /* per node: shorted until this step */
+	double *level_w;  /* per node: level of the last load action, NaN: the file's curve */
+	double *before_w; /* per node: level in force before the action that has a lease */
+};
+
+static const char *
+proc_id(const struct topo *t, uint32_t proc)
+{
+	return proc < t->n_nodes ? t->nodes[proc].id : t->modules[proc - t->n_nodes].id;
+}
+
+static double
+seconds(const struct script_build *b, int64_t k)
+{
+	return (double)k * topo_step_s(b->topo);
+}
+
+static void
+check_join(struct script_build *b, const struct yamldoc_node *at, uint32_t node, const char *what)
+{
+	double join;
+	topo_kappa(b->topo, node, &join);
+	if (join > TOPO_KAPPA_MAX * (1 + TOPO_RULE_SLACK))
+		decode_error(&b->d, at, "%s: links of node '%s' cannot close while it runs: kappa_join %.3g is above %g",
+		             what, b->topo->nodes[node].id, join, TOPO_KAPPA_MAX);
+}
+
+static void
+check_kill(struct script_build *b, struct state *s, const struct script_action *a, const struct yamldoc_node *at)
+{
+	const int64_t least = 2; /* the evidence needs the waves of steps K-2 and K-1 */
+	struct proc_state *p = &s->procs[a->target];
+	const char *id = proc_id(b->topo, a->target), *what = script_kind_name(a->kind);
+	if (p->down) {
+		decode_error(&b->d, at, "%s: '%s' is already down since %.9g s (action '%s')", what, id,
+		             seconds(b, p->since_k), p->by);
+		return;
+	}
+	int64_t born = p->since_k < 0 ? 0 : p->since_k;
+	if (a->k < born + least)
+		decode_error(&b->d, at, "%s: '%s' would have run only %lld steps, at least %lld are needed (%.9g s)", what, id,
+		             (long long)(a->k - born), (long long)least, seconds(b, born + least));
+	*p = (struct proc_state){ .down = true, .stopped = a->kind == SCRIPT_STOP, .since_k = a->k, .by = a->id };
+}
+
+static void
+check_start(struct script_build *b, struct state *s, const struct script_action *a, const struct yamldoc_node *at)
+{
+	struct proc_state *p = &s->procs[a->target];
+	const char *id = proc_id(b->topo, a->target), *what = script_kind_name(a->kind);
+	if (!p->down) {
+		decode_error(&b->d, at, "%s: '%s' runs; there is no kill or stop of it before", what, id);
+		return;
+	}
+	if (a->kind == SCRIPT_CONT && !p->stopped) {
+		decode_error(&b->d, at, "cont: '%s' was killed (action '%s'), not stopped; use start", id, p->by);
+		return;
+	}
+	if (a->k <= p->since_k)
+		decode_error(&b->d, at, "%s: '%s' goes down in the same step (action '%s')", what, id, p->by);
+	if (a->target < b->topo->n_nodes) {
+		const struct topo_node *n = &b->topo->nodes[a->target];
+		check_join(b, at, a->target, what);
+		for (size_t i = 0; i < n->n_links; i++)
+			if (s->cut[n->links[i]])
+				decode_error(&b->d, at, "%s: link '%s' of '%s' is cut at that time; heal it before", what,
+				             b->topo->links[n->links[i]].id, id);
+	}
+	*p = (struct proc_state){ .since_k = a->k, .by = a->id };
+}
+
+static const struct proc_state *
+dead_end(const struct script_build *b, const struct state *s, uint32_t link, const char **id)
+{
+	const struct topo_link *l = &b->topo->links[link];
+	uint32_t node = s->procs[l->a].down ? l->a : l->b;
+	*id = b->topo->nodes[node].id;
+	return s->procs[node].down ? &s->procs[node] : NULL;
+}
+
+/* Returns false when the action has to be dropped: a lease ended on a link that is gone anyway. */
+static bool
+check_link(struct script_build *b, struct state *s, const struct script_action *a, const struct yamldoc_node *at,
+           unsigned flags)
+{
+	const struct topo_link *l = &b->topo->links[a->target];
+	const char *node, *what = script_kind_name(a->kind);
+	const struct proc_state *dead = dead_end(b, s, a->target, &node);
+	bool open = s->cut[a->target] || s->open[a->target];
+	if (flags & SCRIPT_LEASE_END && (dead || !s->cut[a->target])) {
+		s->cut[a->target] = false;
+		return false;
+	}
+	if (flags & SCRIPT_BY_NODE && (dead || open == (a->kind == SCRIPT_CUT) || s->open[a->target]))
+		return false;
+	if (dead) {
+		decode_error(&b->d, at, "%s: node '%s' of link '%s' is down at that time (action '%s')", what, node, l->id,
+		             dead->by);
+		return true;
+	}
+	if (a->kind == SCRIPT_CUT && open)
+		decode_error(&b->d, at, "cut: link '%s' is open at that time", l->id);
+	if (a->kind == SCRIPT_HEAL && s->open[a->target])
+		decode_error(&b->d, at, "heal: link '%s' starts open; use close", l->id);
+	else if (a->kind == SCRIPT_HEAL && !s->cut[a->target])
+		decode_error(&b->d, at, "heal: link '%s' is closed at that time; there is no cut of it before", l->id);
+	if (a->kind == SCRIPT_CLOSE && !open)
+		decode_error(&b->d, at, "close: link '%s' is closed at that time", l->id);
+	if (a->kind != SCRIPT_CUT) {
+		check_join(b, at, l->a, what);
+		check_join(b, at, l->b, what);
+		s->open[a->target] = false;
+	}
+	s->cut[a->target] = a->kind == SCRIPT_CUT;
+	return true;
+}
+
+static bool
+check_bus(struct script_build *b, struct state *s, struct script_action *a, const struct yamldoc_node *at, bool lease_end)
+{
+	uint32_t n = a->target;
+	const struct topo_node *node = &b->topo->nodes[n];
+	if (s->procs[n].down) {
+		if (!lease_end)
+			decode_error(&b->d, at, "%s: '%s' is down at that time (action '%s')", script_kind_name(a->kind), node->id,
+			             s->procs[n].by);
+		return !lease_end;
+	}
+	if (a->kind == SCRIPT_SHORT) {
+		if (a->k < s->short_k[n])
+			decode_error(&b->d, at, "short: '%s' is shorted at that time", node->id);
+		int64_t len = isnan(a->for_s) ? INT64_MAX - a->k : (int64_t)ceil(a->for_s / topo_step_s(b->topo));
+		s->short_k[n] = a->k + len;
+		return true;
+	}
+	if (lease_end) {
+		a->level_w = isnan(s->before_w[n]) ? pwl_at(&node->p.load_w, a->at_ns) : s->before_w[n];
+	} else {
+		s->before_w[n] = s->level_w[n];
+	}
+	s->level_w[n] = a->level_w;
+	return true;
+}
+
+static bool
+check_action(struct script_build *b, struct state *s, size_t i)
+{
+	struct script_action *a = &b->actions[i];
+	const struct yamldoc_node *at = b->places[i];
+	switch (a->kind) {
+	case SCRIPT_KILL:
+	case SCRIPT_STOP:
+		check_kill(b, s, a, at);
+		return true;
+	case SCRIPT_START:
+	case SCRIPT_CONT:
+		check_start(b, s, a, at);
+		return true;
+	case SCRIPT_CUT:
+	case SCRIPT_HEAL:
+	case SCRIPT_CLOSE:
+		return check_link(b, s, a, at, b->flags[i]);
+	case SCRIPT_LOAD:
+	case SCRIPT_SHORT:
+		return check_bus(b, s, a, at, b->flags[i] & SCRIPT_LEASE_END);
+	}
+	return true;
+}
+
+static void
+order(struct script_build *b)
+{
+	/* Insertion keeps the order of the file among actions of one step; timelines are short and
+	 * mostly in order already. */
+	for (size_t i = 1; i < b->n_actions; i++) {
+		struct script_action a = b->actions[i];
+		const struct yamldoc_node *place = b->places[i];
+		unsigned flags = b->flags[i];
+		size_t j = i;
+		for (; j > 0 && b->actions[j - 1].k > a.k; j--) {
+			b->actions[j] = b->actions[j - 1];
+			b->places[j] = b->places[j - 1];
+			b->flags[j] = b->flags[j - 1];
+		}
+		b->actions[j] = a;
+		b->places[j] = place;
+		b->flags[j] = flags;
+	}
+}
+
+static int
+state_init(struct state *s, const struct topo *t)
+{
+	s->procs = calloc(t->n_nodes + t->n_modules + 1, sizeof *s->procs);
+	s->cut = calloc(t->n_links + 1, sizeof *s->cut);
+	s->open = calloc(t->n_links + 1, sizeof *s->open);
+	s->short_k = calloc(t->n_nodes + 1, sizeof *s->short_k);
+	s->level_w = calloc(t->n_nodes + 1, sizeof *s->level_w);
+	s->before_w = calloc(t->n_nodes + 1, sizeof *s->before_w);
+	if (!s->procs || !s->cut || !s->open || !s->short_k || !s->level_w || !s->before_w)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < t->n_nodes + t->n_modules; i++)
+		s->procs[i].since_k = -1;
+	for (size_t i = 0; i < t->n_links; i++)
+		s->open[i] = t->links[i].p.open;
+	for (size_t i = 0; i < t->n_nodes; i++)
+		s->level_w[i] = s->before_w[i] = NAN;
+	return 0;
+}
+
+static void
+state_free(struct state *s)
+{
+	free(s->procs);
+	free(s->cut);
+	free(s->open);
+	free(s->short_k);
+	free(s->level_w);
+	free(s->before_w);
+}
+
+void
+script_build_check(struct script_build *b, int64_t duration_ns)
+{
+	struct state s = { 0 };
+	if (state_init(&s, b->topo)) {
+		b->d.nomem = true;
+		state_free(&s);
+		return;
+	}
+	order(b);
+	size_t keep = 0;
+	for (size_t i = 0; i < b->n_actions; i++) {
+		if (!check_action(b, &s, i)) {
+			b->places[i] = NULL;
+			continue;
+		}
+		if (b->actions[i].at_ns >= duration_ns && !(b->flags[i] & SCRIPT_LEASE_END))
+			yamldoc_diag(b->d.doc, b->d.diags, DIAG_WARNING, b->places[i],
+			             "action '%s' at %.9g s never acts: the run ends at %.9g s", b->actions[i].id,
+			             (double)b->actions[i].at_ns * 1e-9, (double)duration_ns * 1e-9);
+	}
+	for (size_t i = 0; i < b->n_actions; i++)
+		if (b->places[i])
+			b->actions[keep++] = b->actions[i];
+	b->n_actions = keep;
+	state_free(&s);
+}

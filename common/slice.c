@@ -1,0 +1,173 @@
+#include "slice.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int
+copy_pwl(struct pwl *to, const struct pwl *from)
+{
+	*to = (struct pwl){ 0 };
+	if (!from->n)
+		return 0;
+	to->p = malloc(from->n * sizeof *to->p);
+	if (!to->p)
+		return -1;
+	memcpy(to->p, from->p, from->n * sizeof *to->p);
+	to->n = from->n;
+	return 0;
+}
+
+static int
+copy_node(struct node_params *to, const struct node_params *from)
+{
+	*to = *from;
+	to->load_w = to->conv.load_a = (struct pwl){ 0 };
+	return copy_pwl(&to->load_w, &from->load_w) || copy_pwl(&to->conv.load_a, &from->conv.load_a);
+}
+
+static int
+copy_module(struct module_params *to, const struct module_params *from)
+{
+	*to = *from;
+	to->load_w = (struct pwl){ 0 };
+	to->n_phases = 0;
+	to->phases = NULL;
+	if (copy_pwl(&to->load_w, &from->load_w))
+		return -1;
+	if (!from->n_phases)
+		return 0;
+	to->phases = malloc(from->n_phases * sizeof *to->phases);
+	if (!to->phases)
+		return -1;
+	memcpy(to->phases, from->phases, from->n_phases * sizeof *to->phases);
+	to->n_phases = from->n_phases;
+	return 0;
+}
+
+static void
+chan_link(struct slice_chan *c, const struct topo *t, uint32_t link, uint32_t self)
+{
+	const struct topo_link *l = &t->links[link];
+	c->kind = CHAN_LINK;
+	strcpy(c->id, l->id);
+	c->edge = link;
+	c->is_a = l->a == self;
+	c->peer = c->is_a ? l->b : l->a;
+	strcpy(c->peer_id, t->nodes[c->peer].id);
+	c->binds = self < c->peer;
+	c->tcp = l->tcp;
+	c->link = l->p;
+	c->peer_v_init_v = t->nodes[c->peer].p.v_init_v;
+}
+
+/* What both ends of a port share. */
+static void
+chan_port(struct slice_chan *c, const struct topo *t, uint32_t port)
+{
+	const struct topo_port *p = &t->ports[port];
+	c->kind = CHAN_PORT;
+	strcpy(c->id, p->id);
+	c->edge = (uint32_t)t->n_links + port;
+	c->input = p->input;
+	c->r_port_ohm = t->modules[p->module].p.r_port_ohm;
+	c->owner = p->input == 0;
+}
+
+static int
+fill_node(struct slice *s, const struct topo *t, uint32_t i)
+{
+	const struct topo_node *n = &t->nodes[i];
+	s->kind = PROC_NODE;
+	strcpy(s->id, n->id);
+	s->init_v_v = n->p.v_init_v;
+	s->init_v_sc_v = n->p.has_sc ? n->p.v_init_v : 0;
+	if (copy_node(&s->node, &n->p))
+		return -1;
+	s->chans = calloc(n->n_links + n->n_ports ? n->n_links + n->n_ports : 1, sizeof *s->chans);
+	if (!s->chans)
+		return -1;
+	for (size_t l = 0; l < n->n_links; l++)
+		chan_link(&s->chans[s->n_chans++], t, n->links[l], i);
+	for (size_t p = 0; p < n->n_ports; p++) {
+		struct slice_chan *c = &s->chans[s->n_chans++];
+		uint32_t module = t->ports[n->ports[p]].module;
+		chan_port(c, t, n->ports[p]);
+		c->peer = (uint32_t)t->n_nodes + module;
+		strcpy(c->peer_id, t->modules[module].id);
+		c->binds = true;
+	}
+	return 0;
+}
+
+static int
+fill_module(struct slice *s, const struct topo *t, uint32_t i)
+{
+	const struct topo_module *m = &t->modules[i];
+	s->kind = PROC_MODULE;
+	strcpy(s->id, m->id);
+	if (copy_module(&s->module, &m->p))
+		return -1;
+	s->chans = calloc(m->n_feeds ? m->n_feeds : 1, sizeof *s->chans);
+	if (!s->chans)
+		return -1;
+	for (size_t f = 0; f < m->n_feeds; f++) {
+		struct slice_chan *c = &s->chans[s->n_chans++];
+		const struct topo_node *peer = &t->nodes[m->feeds[f]];
+		chan_port(c, t, m->ports[f]);
+		assert(c->input == f);
+		c->peer = m->feeds[f];
+		strcpy(c->peer_id, peer->id);
+		c->peer_v_init_v = peer->p.v_init_v;
+		/* The input capacitor begins at the highest of the module's feeds. */
+		s->init_v_v = fmax(s->init_v_v, peer->p.v_init_v);
+	}
+	return 0;
+}
+
+int
+slice_from_topo(const struct topo *t, uint32_t index, struct slice **ret, struct err *err)
+{
+	assert(index < t->n_nodes + t->n_modules);
+	struct slice *s = calloc(1, sizeof *s);
+	if (!s)
+		return err_set(err, ERR_NOMEM, "slice %u: out of memory", index);
+	strcpy(s->mesh, t->name);
+	s->index = index;
+	s->incarnation = 1;
+	memcpy(s->topo_hash, t->hash, sizeof s->topo_hash);
+	s->seed = t->seed;
+	s->step_ns = t->step_ns;
+	s->substeps = t->substeps;
+	s->port_period = t->port_period;
+	s->end_k = s->kill_k = INT64_MAX;
+	int rc = index < t->n_nodes ? fill_node(s, t, index)
+	                            : fill_module(s, t, index - (uint32_t)t->n_nodes);
+	if (rc) {
+		slice_destroy(&s);
+		return err_set(err, ERR_NOMEM, "slice %u: out of memory", index);
+	}
+	*ret = s;
+	return 0;
+}
+
+void
+slice_destroy(struct slice **ps)
+{
+	struct slice *s = *ps;
+	if (!s)
+		return;
+	*ps = NULL;
+	if (s->kind == PROC_NODE) {
+		free(s->node.load_w.p);
+		free(s->node.conv.load_a.p);
+	} else {
+		free(s->module.load_w.p);
+		free(s->module.phases);
+	}
+	free(s->chans);
+	free(s->cmds);
+	free(s->starts);
+	free(s);
+}

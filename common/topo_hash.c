@@ -1,0 +1,122 @@
+/*
+ * SHA-256 over the resolved mesh: everything that influences the physics, in one canonical order of
+ * 8-byte little-endian words and NUL-terminated ids. Not in it: name, path, seed, map places,
+ * transports, how much is recorded, stall.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "sha256.h"
+#include "topo_build.h"
+
+static void
+add_u64(struct sha256 *h, uint64_t v)
+{
+	uint8_t bytes[8];
+	for (int i = 0; i < 8; i++)
+		bytes[i] = (uint8_t)(v >> (8 * i));
+	sha256_add(h, bytes, sizeof bytes);
+}
+
+static void
+add_real(struct sha256 *h, double v)
+{
+	uint64_t bits = 0x7ff8000000000000; /* one NaN, one zero */
+	v += 0.0;
+	if (!isnan(v))
+		memcpy(&bits, &v, sizeof bits);
+	add_u64(h, bits);
+}
+
+static void
+add_text(struct sha256 *h, const char *s)
+{
+	sha256_add(h, s, strlen(s) + 1);
+}
+
+static void
+add_curve(struct sha256 *h, const struct pwl *c)
+{
+	add_u64(h, c->n);
+	for (size_t i = 0; i < c->n; i++) {
+		add_u64(h, (uint64_t)c->p[i].at_ns);
+		add_u64(h, (uint64_t)c->p[i].ramp_ns);
+		add_real(h, c->p[i].level);
+	}
+}
+
+static void
+add_node(struct sha256 *h, const struct topo_node *n)
+{
+	const struct node_params *p = &n->p;
+	add_text(h, n->id);
+	const double reals[] = { p->v_init_v,     p->c_bus_f,       p->c_sc_f,       p->r_sc_ohm,
+		                 p->feed.v0_v,    p->feed.r_d_ohm,  p->feed.i_rated_a, p->feed.i_max_a,
+		                 p->feed.tau_s,   p->kv_per_s,      p->kc_per_s,     p->ki_v_per_s,
+		                 p->v_nom_v };
+	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
+		add_real(h, reals[i]);
+	add_u64(h, (uint64_t)p->has_sc | (uint64_t)p->has_feed << 1 | (uint64_t)p->has_conv << 2);
+	add_u64(h, (uint64_t)p->control);
+	add_curve(h, &p->load_w);
+}
+
+static void
+add_link(struct sha256 *h, const struct topo_link *l)
+{
+	const struct link_params *p = &l->p;
+	add_text(h, l->id);
+	add_u64(h, l->a);
+	add_u64(h, l->b);
+	const double reals[] = { p->r_ohm, p->l_h, p->l_eff_h, p->fuse_a, p->precharge_ohm };
+	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
+		add_real(h, reals[i]);
+	add_u64(h, p->open);
+}
+
+static void
+add_module(struct sha256 *h, const struct topo_module *m)
+{
+	const struct module_params *p = &m->p;
+	add_text(h, m->id);
+	add_u64(h, m->n_feeds);
+	for (size_t i = 0; i < m->n_feeds; i++)
+		add_u64(h, m->feeds[i]);
+	add_u64(h, (uint64_t)p->class);
+	add_u64(h, (uint64_t)p->priority << 1 | p->plugged);
+	const double reals[] = { p->r_load_ohm, p->c_in_f, p->r_port_ohm, p->n_turns, p->v_ref_v };
+	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
+		add_real(h, reals[i]);
+	add_curve(h, &p->load_w);
+	add_u64(h, p->n_phases);
+	for (size_t i = 0; i < p->n_phases; i++) {
+		add_u64(h, p->phases[i].phase);
+		add_u64(h, (uint64_t)p->phases[i].for_ns);
+	}
+}
+
+int
+topo_hash(struct topo *t, struct err *err)
+{
+	struct sha256 h;
+	int rc = sha256_begin(&h, err);
+	if (rc)
+		return rc;
+	add_text(&h, "voltloom mesh 1");
+	add_u64(&h, (uint64_t)t->step_ns);
+	add_u64(&h, t->substeps);
+	add_u64(&h, t->port_period);
+	add_real(&h, t->nominal_v);
+	add_u64(&h, t->sensors_realistic);
+	add_u64(&h, t->n_nodes);
+	for (size_t i = 0; i < t->n_nodes; i++)
+		add_node(&h, &t->nodes[i]);
+	add_u64(&h, t->n_links);
+	for (size_t i = 0; i < t->n_links; i++)
+		add_link(&h, &t->links[i]);
+	add_u64(&h, t->n_modules);
+	for (size_t i = 0; i < t->n_modules; i++)
+		add_module(&h, &t->modules[i]);
+	sha256_end(&h, t->hash);
+	return 0;
+}

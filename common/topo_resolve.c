@@ -1,0 +1,126 @@
+/* What follows from what the file says: derived defaults, adjacency, ports, inductance inflation. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "topo_build.h"
+
+/* Gains of the distributed control where the file gives none. */
+static const struct build_gains gains_default = { .kv = 8, .kc = 400, .ki = 60 };
+
+static double
+first_of(double a, double b, double c)
+{
+	return !isnan(a) ? a : !isnan(b) ? b : c;
+}
+
+static void
+resolve_feed(struct build *b, struct build_node *n)
+{
+	const double droop_at_rating = 0.02, droop_of_v = 48; /* 2 % of 48 V at the rated current */
+	const double limit_over_rating = 1.25;
+	struct feed_params *f = &n->t.p.feed;
+	if (!n->t.p.has_feed || !(f->i_rated_a > 0))
+		return;
+	if (isnan(f->r_d_ohm))
+		f->r_d_ohm = droop_at_rating * droop_of_v / f->i_rated_a;
+	if (isnan(f->i_max_a))
+		f->i_max_a = limit_over_rating * f->i_rated_a;
+	if (f->i_max_a < f->i_rated_a)
+		decode_error(&b->d, n->place, "node '%s': feed.i_max %g A is below feed.i_rated %g A", n->t.id, f->i_max_a,
+		            f->i_rated_a);
+}
+
+static void
+resolve_node(struct build *b, struct build_node *n)
+{
+	struct node_params *p = &n->t.p;
+	const struct build_gains *m = &b->mesh.gains;
+	if (isnan(p->v_init_v))
+		p->v_init_v = b->mesh.nominal_v;
+	p->control = (enum control_kind)(n->control >= 0 ? n->control : b->mesh.control);
+	p->kv_per_s = first_of(n->gains.kv, m->kv, gains_default.kv);
+	p->kc_per_s = first_of(n->gains.kc, m->kc, gains_default.kc);
+	p->ki_v_per_s = first_of(n->gains.ki, m->ki, gains_default.ki);
+	p->v_nom_v = b->mesh.nominal_v;
+	if (!p->has_sc)
+		p->c_sc_f = p->r_sc_ohm = 0;
+	if (!p->has_feed)
+		memset(&p->feed, 0, sizeof p->feed);
+	else
+		resolve_feed(b, n);
+	if (!p->has_conv)
+		memset(&p->conv, 0, sizeof p->conv);
+}
+
+static void
+too_many(struct build *b, const struct yamldoc_node *place, const char *id, const char *what, int max)
+{
+	decode_error(&b->d, place, "node '%s' has more than %d %s", id, max, what);
+}
+
+static void
+resolve_link(struct build *b, uint32_t index)
+{
+	struct build_link *l = &b->links[index];
+	l->t.p.l_eff_h = l->t.p.l_h;
+	l->t.tcp = (l->transport >= 0 ? l->transport : b->mesh.transport) == 1;
+	if (!l->connected)
+		return;
+	struct build_node *ends[2] = { &b->nodes[l->t.a], &b->nodes[l->t.b] };
+	for (size_t i = 0; i < 2; i++) {
+		struct topo_node *n = &ends[i]->t;
+		if (n->n_links == TOPO_DEGREE_MAX)
+			too_many(b, l->place, n->id, "links", TOPO_DEGREE_MAX);
+		else
+			n->links[n->n_links++] = index;
+	}
+}
+
+static void
+resolve_module(struct build *b, uint32_t index)
+{
+	static const enum module_class classes[] = { MODULE_FIXED, MODULE_RESISTIVE, MODULE_CPU };
+	struct build_module *m = &b->modules[index];
+	if (m->class >= 0 && m->class < CLASS_LATER_)
+		m->t.p.class = classes[m->class];
+	if (!isnan(m->power_w)) {
+		struct pwl_point *p = pool_alloc(b->d.pool, sizeof *p);
+		if (!p) {
+			b->d.nomem = true;
+			return;
+		}
+		p->level = m->power_w;
+		m->t.p.load_w = (struct pwl){ 1, p };
+	}
+	if (m->class != CLASS_RESISTIVE)
+		m->t.p.r_load_ohm = 0;
+	for (uint32_t i = 0; i < m->t.n_feeds; i++) {
+		struct topo_node *n = &b->nodes[m->t.feeds[i]].t;
+		uint32_t port = (uint32_t)b->n_ports++;
+		struct topo_port *p = &b->ports[port];
+		*p = (struct topo_port){ .module = index, .node = m->t.feeds[i], .input = i };
+		snprintf(p->id, sizeof p->id, "%s.%s", m->t.id, n->id);
+		m->t.ports[i] = port;
+		if (n->n_ports == TOPO_PORTS_MAX)
+			too_many(b, m->place, n->id, "ports", TOPO_PORTS_MAX);
+		else
+			n->ports[n->n_ports++] = port;
+	}
+}
+
+void
+build_resolve(struct build *b)
+{
+	b->ports = calloc(TOPO_FEEDS_MAX * b->n_modules + 1, sizeof *b->ports);
+	if (!b->ports) {
+		b->d.nomem = true;
+		return;
+	}
+	for (size_t i = 0; i < b->n_nodes; i++)
+		resolve_node(b, &b->nodes[i]);
+	for (size_t i = 0; i < b->n_links; i++)
+		resolve_link(b, (uint32_t)i);
+	for (size_t i = 0; i < b->n_modules && !b->d.nomem; i++)
+		resolve_module(b, (uint32_t)i);
+}

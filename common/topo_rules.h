@@ -1,0 +1,29 @@
+/*
+ * topo_rules.h - small formulas on a resolved mesh that the checks and the plan share.
+ *
+ * Line model and rules: docs/models/electrical.md. The consumption of a cpu module is the steady
+ * state of its power equations (docs/models/modules.md) at 35 degC ambient, compute phase.
+ */
+#ifndef VL_TOPO_RULES_H
+#define VL_TOPO_RULES_H
+
+#include "topo.h"
+
+#define TOPO_KAPPA_GOOD 0.5
+#define TOPO_KAPPA_MAX 0.95
+#define TOPO_RULE_SLACK 1e-9 /* relative; a rule met exactly in decimals is met */
+
+/* Capacitance dC = T^2/(2 L_eff) that the line takes from each end's bus capacitor, F. */
+double topo_line_c_f(int64_t step_ns, double l_eff_h);
+
+/* Share of the node's bus capacitor that its lines take; *join: with the largest line twice, as while
+ * a returning node hosts it. */
+double topo_kappa(const struct topo *, size_t node, double *join);
+
+double pwl_peak(const struct pwl *);             /* highest level, 0 without points */
+double pwl_at(const struct pwl *, int64_t t_ns); /* level at a time */
+
+/* Highest power that a module draws at its input, W; class resistive: at v_nom. */
+double module_peak_w(const struct module_params *, double v_nom_v);
+
+#endif

@@ -1,0 +1,314 @@
+/*
+ * module_core.c - a compute module as a core (core.h): inputs, converter and class, frames.
+ *
+ * Step k: offers at port steps, N sub-steps of class and input capacitor, answers at the ends of port
+ * periods. Nothing here allocates or makes a system call after create(). The slice must outlive the
+ * core.
+ */
+#include "core.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "module_class.h"
+#include "module_input.h"
+#include "slice.h"
+
+/* A load at the input counts as served down to this voltage. */
+#define SERVED_V 40.0
+
+struct module_core {
+	const struct slice *slice;
+	const struct module_params *params;
+	const struct module_class_ops *ops;
+	double dt_s;
+	struct module_input input;
+	struct module_load load;
+	int32_t owner;           /* input, -1: none */
+	uint32_t epoch;
+	bool served, unserved;   /* of the last step; EV_UNSERVED 1 was the last one */
+	double v_min_v, v_max_v, p_w;
+	double useful_j, loss_j, unserved_j;
+	size_t n_fields;
+	struct rec_field *fields;
+};
+
+/* ---- frame ------------------------------------------------------------------------------- */
+
+/* Order and meaning: docs/recorder.md. */
+static const struct {
+	const char *name, *unit;
+} module_fields[] = {
+	{ "v_in", "V" }, { "v_in_min", "V" }, { "v_in_max", "V" }, { "v", "V" }, { "i", "A" },
+	{ "p", "W" }, { "demand", "W" }, { "served", "1" }, { "owner", "1" }, { "epoch", "1" },
+	{ "phase", "1" }, { "temp", "degC" }, { "throughput", "1" }, { "errors", "1" },
+	{ "useful_j", "J" }, { "loss_j", "J" }, { "stored_j", "J" }, { "unserved_j", "J" },
+}, in_fields[] = {
+	{ "live", "1" }, { "i", "A" }, { "taken_j", "J" },
+};
+enum {
+	N_MODULE = sizeof module_fields / sizeof module_fields[0],
+	N_IN = sizeof in_fields / sizeof in_fields[0],
+};
+
+static int
+module_core_make_fields(struct module_core *c)
+{
+	size_t n = 0;
+
+	c->n_fields = N_MODULE + c->input.n * N_IN;
+	c->fields = calloc(c->n_fields, sizeof *c->fields);
+	if (!c->fields)
+		return -1;
+	for (size_t i = 0; i < N_MODULE; i++, n++) {
+		snprintf(c->fields[n].name, sizeof c->fields[n].name, "%s", module_fields[i].name);
+		snprintf(c->fields[n].unit, sizeof c->fields[n].unit, "%s", module_fields[i].unit);
+		c->fields[n].type = 'f';
+	}
+	for (size_t j = 0; j < c->input.n; j++)
+		for (size_t i = 0; i < N_IN; i++, n++) {
+			snprintf(c->fields[n].name, sizeof c->fields[n].name, "in.%s.%s",
+			         c->slice->chans[j].peer_id, in_fields[i].name);
+			snprintf(c->fields[n].unit, sizeof c->fields[n].unit, "%s", in_fields[i].unit);
+			c->fields[n].type = 'f';
+		}
+	return 0;
+}
+
+static const struct rec_field *
+module_core_fields(const void *core, size_t *n)
+{
+	const struct module_core *c = core;
+
+	*n = c->n_fields;
+	return c->fields;
+}
+
+static void
+module_core_frame(const void *core, union rec_word *w)
+{
+	const struct module_core *c = core;
+	const struct module_load *l = &c->load;
+	const double own[N_MODULE] = {
+		c->input.v_v, c->v_min_v, c->v_max_v, l->rail_v, l->rail_a, c->p_w, l->demand_w,
+		c->served, c->owner, c->epoch, l->phase, l->temp_c, l->throughput, l->errors,
+		c->useful_j, c->loss_j + c->input.loss_j, module_input_stored_j(&c->input),
+		c->unserved_j,
+	};
+
+	memcpy(w, own, sizeof own);
+	w += N_MODULE;
+	for (size_t j = 0; j < c->input.n; j++) {
+		const struct module_port *p = &c->input.port[j];
+		(w++)->f = p->live;
+		(w++)->f = p->i_sum_a / c->slice->substeps;
+		(w++)->f = p->taken_j;
+	}
+}
+
+/* ---- life -------------------------------------------------------------------------------- */
+
+static void
+module_core_destroy(void **core)
+{
+	struct module_core *c = *core;
+
+	if (!c)
+		return;
+	free(c->fields);
+	free(c);
+	*core = NULL;
+}
+
+static int
+module_core_create(const struct slice *s, void **core, struct err *err)
+{
+	struct module_core *c = calloc(1, sizeof *c);
+
+	assert(s->kind == PROC_MODULE && s->step_ns > 0 && s->n_chans <= TOPO_FEEDS_MAX);
+	if (!c)
+		return err_set(err, ERR_NOMEM, "module %s: out of memory", s->id);
+	c->slice = s;
+	c->params = &s->module;
+	c->ops = module_class_of(s->module.class);
+	assert(c->ops);
+	c->dt_s = (double)s->step_ns * 1e-9 / s->substeps;
+	module_input_init(&c->input, &s->module, s->n_chans, c->dt_s, s->init_v_v);
+	if (module_core_make_fields(c) < 0) {
+		free(c);
+		return err_set(err, ERR_NOMEM, "module %s: out of memory", s->id);
+	}
+	c->owner = -1;
+	for (size_t j = 0; j < s->n_chans; j++) {
+		assert(s->chans[j].kind == CHAN_PORT && s->chans[j].input == j);
+		c->input.port[j].live = s->start_k == 0;
+		if (s->chans[j].owner && s->start_k == 0) {
+			c->owner = (int32_t)j;
+			c->epoch = 1;
+		}
+	}
+	c->load.useful = 1;
+	c->load.rail_ok = true;
+	c->served = true;
+	c->ops->init(&c->load, &s->module, c->dt_s, s->restarted);
+	if (c->ops->at_input)
+		c->load.rail_v = c->input.v_v;
+	c->v_min_v = c->v_max_v = c->input.v_v;
+	*core = c;
+	return 0;
+}
+
+/* ---- step -------------------------------------------------------------------------------- */
+
+static void
+module_core_port_open(struct module_core *c, int64_t k, size_t j, int64_t rx, struct core_events *ev)
+{
+	struct module_port *p = &c->input.port[j];
+
+	p->live = p->on = false;
+	p->period_j = 0;
+	if (c->owner == (int32_t)j)
+		c->owner = -1; /* the rail keeps its last reference */
+	core_event_add(ev, k, EV_PORT_OPEN, (int32_t)j, OPEN_DEATH, (double)rx, 0, 0);
+}
+
+static void
+module_core_port_join(struct module_core *c, int64_t k, size_t j, const struct core_in *in,
+                      struct core_events *ev)
+{
+	/* A newcomer may take its predecessor's place in one step. */
+	if (c->input.port[j].live)
+		module_core_port_open(c, k, j, in->rx, ev);
+	c->input.port[j].live = true;
+	c->input.port[j].period_j = 0;
+	core_event_add(ev, k, EV_PORT_CLOSE, (int32_t)j, 0, 0, 0, 0);
+}
+
+static void
+module_core_offer(struct module_core *c, int64_t k, size_t j, const struct offer *o,
+                  struct core_events *ev)
+{
+	struct module_port *p = &c->input.port[j];
+
+	p->on = (o->flags & OFFER_ON) && c->params->plugged;
+	p->v_v = o->v_v;
+	p->i_max_a = o->i_max_a;
+	if (!(o->flags & OFFER_OWNER) || o->epoch < c->epoch)
+		return;
+	if (c->owner != (int32_t)j) {
+		c->owner = (int32_t)j;
+		core_event_add(ev, k, EV_OWNER, -1, (double)j, o->epoch, 0, 0);
+	}
+	c->epoch = o->epoch;
+	if (c->ops->reference)
+		c->ops->reference(&c->load, o->v_ref_v);
+}
+
+static void
+module_core_inputs(struct module_core *c, int64_t k, const struct core_in *in, struct core_events *ev)
+{
+	for (size_t j = 0; j < c->input.n; j++) {
+		switch (in[j].kind) {
+		case CORE_IN_IDLE:
+			break;
+		case CORE_IN_GONE:
+			module_core_port_open(c, k, j, in[j].rx, ev);
+			break;
+		case CORE_IN_JOIN:
+			module_core_port_join(c, k, j, &in[j], ev);
+			break;
+		case CORE_IN_MSG:
+			/* The first offer of a life comes in the step in which the port joins. */
+			if (!c->input.port[j].live || in[j].peer_inc)
+				module_core_port_join(c, k, j, &in[j], ev);
+			module_core_offer(c, k, j, &in[j].msg->offer, ev);
+			break;
+		}
+	}
+}
+
+static void
+module_core_substep(struct module_core *c, size_t s)
+{
+	struct module_load *l = &c->load;
+	bool on = c->params->plugged;
+	double p_j, g_j;
+
+	c->ops->demand(l, c->params, c->input.v_v, s);
+	double vm = module_input_step(&c->input, on ? l->p_w : 0, on ? l->g_s : 0, &p_j, &g_j);
+	c->p_w += p_j + g_j;
+	c->useful_j += p_j * l->useful + g_j;
+	c->loss_j += p_j - p_j * l->useful;
+	if (c->ops->at_input) {
+		l->rail_v = c->input.v_v;
+		l->rail_a = (p_j + g_j) / (c->dt_s * (vm > 0 ? vm : 1));
+		l->rail_ok = c->input.v_v >= SERVED_V || l->demand_w <= 0;
+	}
+	if (on && !l->rail_ok) {
+		c->served = false;
+		c->unserved_j += l->demand_w * c->dt_s;
+	}
+	if (c->input.v_v < c->v_min_v)
+		c->v_min_v = c->input.v_v;
+	if (c->input.v_v > c->v_max_v)
+		c->v_max_v = c->input.v_v;
+}
+
+static void
+module_core_plant(struct module_core *c, int64_t k)
+{
+	const size_t n = c->slice->substeps;
+
+	for (size_t j = 0; j < c->input.n; j++)
+		c->input.port[j].i_sum_a = 0;
+	c->served = true;
+	c->p_w = 0;
+	c->v_min_v = 1e300;
+	c->v_max_v = -1e300;
+	c->ops->begin(&c->load, c->params, k * c->slice->step_ns, c->dt_s, n);
+	for (size_t s = 0; s < n; s++)
+		module_core_substep(c, s);
+	c->p_w /= c->dt_s * (double)n;
+}
+
+static void
+module_core_answer(struct module_core *c, size_t j, struct answer *a)
+{
+	struct module_port *p = &c->input.port[j];
+
+	*a = (struct answer){
+		.phase = c->load.phase, .flags = c->served, .energy_j = p->period_j,
+		.v_in_v = c->input.v_v, .v_v = c->load.rail_v, .i_a = c->load.rail_a, .p_w = c->p_w,
+		.throughput = c->load.throughput, .errors = c->load.errors,
+	};
+	p->period_j = 0;
+}
+
+static void
+module_core_step(void *core, int64_t k, const struct core_in *in, struct core_msg *const *out,
+                 const struct core_cmd *cmds, size_t n_cmds, struct core_events *ev)
+{
+	struct module_core *c = core;
+
+	(void)cmds, (void)n_cmds; /* no command of this release acts on a module */
+	module_core_inputs(c, k, in, ev);
+	module_core_plant(c, k);
+	if ((k + 1) % c->slice->port_period == 0)
+		for (size_t j = 0; j < c->input.n; j++)
+			module_core_answer(c, j, &out[j]->answer);
+	if (c->served == c->unserved) {
+		c->unserved = !c->served;
+		core_event_add(ev, k, EV_UNSERVED, -1, c->unserved, 0, 0, 0);
+	}
+}
+
+const struct core_ops module_core_ops = {
+	.kind = "module",
+	.create = module_core_create,
+	.destroy = module_core_destroy,
+	.fields = module_core_fields,
+	.frame = module_core_frame,
+	.step = module_core_step,
+};

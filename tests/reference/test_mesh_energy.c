@@ -1,0 +1,84 @@
+/*
+ * Random meshes under random faults: the ledger closes, nothing is NaN, and without feeds energy only
+ * goes down. Meshes up to 24 nodes; the network's own conservation laws are the expectation.
+ */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "books.h"
+#include "mesh_random.h"
+
+#define STEPS 400
+
+static int
+seeds(void)
+{
+	const char *nightly = getenv("VL_NIGHTLY");
+
+	return nightly && *nightly == '1' ? 2000 : 60;
+}
+
+static void
+run(uint64_t seed, bool feeds)
+{
+	struct mesh_random *r = mesh_random_create(seed, feeds);
+	struct solver_loop *l = NULL;
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(solver_loop_create(&r->topo, &node_core_ops, &module_core_ops, &l, &err), 0);
+	struct books *g = books_create(&r->topo, l);
+	double before = books_sums(g).stored0_j, scale = fmax(1, before);
+	mesh_random_script(r, l, STEPS);
+	for (int64_t k = 0; k < STEPS; k++) {
+		solver_loop_step(l);
+		books_after(g);
+		struct books_sums s = books_sums(g);
+		double now = s.stored_j + s.flight_j + s.transit_j + s.abandoned_j;
+		ck_assert_msg(s.finite, "seed %llu step %lld: not finite", (unsigned long long)seed,
+		              (long long)k);
+		ck_assert_msg(s.residual <= 1e-9, "seed %llu step %lld: residual %g",
+		              (unsigned long long)seed, (long long)k, s.residual);
+		ck_assert_msg(s.worst_core <= 1e-12, "seed %llu step %lld: core residual %g",
+		              (unsigned long long)seed, (long long)k, s.worst_core);
+		if (!feeds)
+			ck_assert_msg(now <= before + 1e-12 * scale,
+			              "seed %llu step %lld: energy grew by %g J",
+			              (unsigned long long)seed, (long long)k, now - before);
+		before = now;
+	}
+	books_destroy(&g);
+	solver_loop_destroy(&l);
+	mesh_random_destroy(&r);
+}
+
+START_TEST(test_ledger_closes_under_faults)
+{
+	for (int i = 0; i < seeds(); i++)
+		run(1000 + (uint64_t)i, true);
+}
+END_TEST
+
+START_TEST(test_energy_only_falls_without_feeds)
+{
+	for (int i = 0; i < seeds(); i++)
+		run(900000 + (uint64_t)i, false);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("mesh_energy");
+	TCase *tc = tcase_create("all");
+
+	tcase_set_timeout(tc, 0);
+	tcase_add_test(tc, test_ledger_closes_under_faults);
+	tcase_add_test(tc, test_energy_only_falls_without_feeds);
+	suite_add_tcase(s, tc);
+	SRunner *sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
