@@ -11,6 +11,7 @@
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .SUFFIXES:
+.DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
 VERSION := 0.1.0

@@ -15,24 +15,28 @@ struct events {
 	struct events_item *items;
 };
 
-/* ---- what the numbers of an event mean -------------------------------------------------------- */
+/* ---- what the numbers of an event mean --------------------------------------------------------
+ */
 
 enum how {
 	NOTHING,
-	NUMBER,    /* left out when NaN */
-	STEP,      /* left out when negative */
-	CAUSE,     /* enum open_cause */
-	STAGE,     /* of a closing link */
-	BEGINS,    /* 1, 0 */
-	COMMAND,   /* enum core_cmd_kind */
-	INPUT,     /* of a module: the node there */
+	NUMBER,  /* left out when NaN */
+	STEP,    /* left out when negative */
+	CAUSE,   /* enum open_cause */
+	STAGE,   /* of a closing link */
+	BEGINS,  /* 1, 0 */
+	COMMAND, /* enum core_cmd_kind */
+	INPUT,   /* of a module: the node there */
 };
 
 static const struct argument {
 	const char *key;
 	enum how how;
 } arguments[EV_END_][4] = {
-	[EV_LINK_OPEN] = { { "cause", CAUSE }, { "rx", STEP }, { "wave_j", NUMBER }, { "booked_j", NUMBER } },
+	[EV_LINK_OPEN] = { { "cause", CAUSE },
+	                   { "rx", STEP },
+	                   { "wave_j", NUMBER },
+	                   { "booked_j", NUMBER } },
 	[EV_LINK_CLOSE] = { { "stage", STAGE } },
 	[EV_PORT_OPEN] = { { "cause", CAUSE }, { "rx", STEP } },
 	[EV_JOINED] = { { "incarnation", NUMBER } },
@@ -88,23 +92,36 @@ input_node(const struct topo *t, size_t proc, double input)
 	if (proc < t->n_nodes)
 		return "none";
 	const struct topo_module *m = &t->modules[proc - t->n_nodes];
-	return input >= 0 && input < (double)m->n_feeds ? t->nodes[m->feeds[(size_t)input]].id : "none";
+	return input >= 0 && input < (double)m->n_feeds ? t->nodes[m->feeds[(size_t)input]].id
+	                                                : "none";
 }
 
 /* One argument: a word in `text`, or NULL and a number in `number`, or false: to be left out. */
 static bool
-argument(const struct topo *t, size_t proc, enum how how, double x, const char **text, double *number)
+argument(const struct topo *t, size_t proc, enum how how, double x, const char **text,
+         double *number)
 {
 	*text = NULL;
 	*number = x;
 	switch (how) {
-	case NOTHING: return false;
-	case NUMBER: return !isnan(x);
-	case STEP: return x >= 0;
-	case CAUSE: *text = cause_name(x); return true;
-	case STAGE: *text = x == 1 ? "precharge" : "closed"; return true;
-	case BEGINS: *text = x == 1 ? "begins" : "ends"; return true;
-	case INPUT: *text = input_node(t, proc, x); return true;
+	case NOTHING:
+		return false;
+	case NUMBER:
+		return !isnan(x);
+	case STEP:
+		return x >= 0;
+	case CAUSE:
+		*text = cause_name(x);
+		return true;
+	case STAGE:
+		*text = x == 1 ? "precharge" : "closed";
+		return true;
+	case BEGINS:
+		*text = x == 1 ? "begins" : "ends";
+		return true;
+	case INPUT:
+		*text = input_node(t, proc, x);
+		return true;
 	case COMMAND:
 		*text = x >= 0 && x < CMD_END_ ? commands[(size_t)x].name : "unknown";
 		return true;
@@ -122,7 +139,8 @@ each_argument(const struct events *ev, const struct events_item *it,
 	const double x[4] = { it->e.a, it->e.b, it->e.c, it->e.d };
 	const char *text;
 	double number;
-	/* A fault is on a link or on the bus; other events name their own kind of channel, or none. */
+	/* A fault is on a link or on the bus; other events name their own kind of channel, or none.
+	 */
 	if (it->e.code == EV_FAULT)
 		put(arg, id ? "link" : "node", id ? id : runview_id(ev->view, it->proc), 0);
 	else
@@ -141,7 +159,8 @@ each_argument(const struct events *ev, const struct events_item *it,
 		put(arg, c->b, NULL, x[2]);
 }
 
-/* ---- collecting ------------------------------------------------------------------------------- */
+/* ---- collecting -------------------------------------------------------------------------------
+ */
 
 /* Stable: equal steps keep the order of the files, which is that of processes and incarnations. */
 static void
@@ -179,7 +198,9 @@ events_collect(const struct runview *view, struct events **ret, struct err *err)
 			const struct rec_file *f = runview_life(view, p, l);
 			for (size_t i = 0; i < rec_file_n_events(f); i++)
 				ev->items[ev->n++] = (struct events_item){
-					p, rec_file_head(f)->incarnation, *rec_file_event(f, i),
+					p,
+					rec_file_head(f)->incarnation,
+					*rec_file_event(f, i),
 				};
 		}
 	}
@@ -213,7 +234,8 @@ events_item(const struct events *ev, size_t i)
 	return &ev->items[i];
 }
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------
+ */
 
 struct text {
 	char *buf;

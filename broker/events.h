@@ -1,10 +1,10 @@
 /*
  * events.h - all recorded events of a run in plant-time order, as text or JSON lines.
  *
- * Order: step, then process (nodes, then modules, as in the topology), incarnation, place in its file. Each
- * end of a link reports for itself. One line of text is
- *   0.5 s  step 5000  n1.1  link.open link=l1 cause=death rx=4999 wave_j=0.0115 booked_j=-0.2
- * that is plant time, step, process and incarnation, and the event as `name key=value ...`.
+ * Order: step, then process (nodes, then modules, as in the topology), incarnation, place in its
+ * file. Each end of a link reports for itself. One line of text is 0.5 s  step 5000  n1.1 link.open
+ * link=l1 cause=death rx=4999 wave_j=0.0115 booked_j=-0.2 that is plant time, step, process and
+ * incarnation, and the event as `name key=value ...`.
  */
 #ifndef VL_EVENTS_H
 #define VL_EVENTS_H
@@ -19,7 +19,7 @@
 #include "runview.h"
 
 struct events_item {
-	size_t proc;          /* index in the view */
+	size_t proc; /* index in the view */
 	uint32_t incarnation;
 	struct core_event e;
 };
@@ -35,7 +35,8 @@ const struct events_item *events_item(const struct events *, size_t i);
 enum { EVENTS_TEXT_MAX = 320 };
 /* "link.open link=l1 cause=death ..." */
 void events_text(const struct events *, size_t i, char buf[EVENTS_TEXT_MAX]);
-/* True when each word of `wanted` ("link.open link=l1") is a word of the event's text or its process
+/* True when each word of `wanted` ("link.open link=l1") is a word of the event's text or its
+ * process
  * ("subject=n1"). */
 bool events_match(const struct events *, size_t i, const char *wanted);
 

@@ -41,14 +41,16 @@ export_csv(const struct runview *view, const struct export_params *p, FILE *out,
 	int64_t every = p->every_ns ? p->every_ns / step_ns : 1;
 	if (p->every_ns < 0 || p->every_ns % step_ns)
 		return err_set(err, ERR_USAGE,
-		               "interval of %" PRId64 " ns: not a multiple of the step, %" PRId64 " ns",
+		               "interval of %" PRId64 " ns: not a multiple of the step, %" PRId64
+		               " ns",
 		               p->every_ns, step_ns);
 	struct signal_list *l = NULL;
 	int rc = signal_select(view, p->signals, &l, err);
 	if (rc)
 		return rc;
 	if (!signal_count(l)) {
-		rc = err_set(err, ERR_NOTFOUND, "signals '%s': this mesh has none of these", p->signals);
+		rc = err_set(err, ERR_NOTFOUND, "signals '%s': this mesh has none of these",
+		             p->signals);
 		goto out;
 	}
 	fputs("t_s", out);

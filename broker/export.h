@@ -5,9 +5,10 @@
  *   0,48,0
  *   0.001,47.9912345,12.3456789
  *
- * Samples are taken at exact multiples of the interval, from 0 to the end of the run (frame k is the
- * state at kT); no value is interpolated. t_s is exact, values have 9 significant digits, a cell is empty
- * where a process is dead or its frames were dropped. Columns as signal_select() orders them.
+ * Samples are taken at exact multiples of the interval, from 0 to the end of the run (frame k is
+ * the state at kT); no value is interpolated. t_s is exact, values have 9 significant digits, a
+ * cell is empty where a process is dead or its frames were dropped. Columns as signal_select()
+ * orders them.
  */
 #ifndef VL_EXPORT_H
 #define VL_EXPORT_H
@@ -19,8 +20,8 @@
 #include "runview.h"
 
 struct export_params {
-	const char *signals; /* "node.*.v,link.*.i"; see signals.h */
-	int64_t every_ns;    /* multiple of the step; 0: every step */
+	const char *signals;    /* "node.*.v,link.*.i"; see signals.h */
+	int64_t every_ns;       /* multiple of the step; 0: every step */
 	int64_t from_ns, to_ns; /* range of t, both included; to_ns < 0: the end */
 };
 

@@ -140,10 +140,14 @@ print_head(const struct plan *p, FILE *f)
 	for (size_t i = 0; i < t->n_modules; i++)
 		power += p->flow->module_w[i];
 	sha256_hex(t->hash, hash);
-	fprintf(f, "%s: %zu nodes, %zu links, %zu feeds, %zu modules, step %s x %u sub-steps, seed %llu\n", t->name,
-	        t->n_nodes, t->n_links, feeds, t->n_modules, unit_format(step, sizeof step, topo_step_s(t), UNIT_SECOND),
-	        t->substeps, (unsigned long long)t->seed);
-	fprintf(f, "mesh %.16s, nominal %g V, highest load %.4g kW in all\n\n", hash, t->nominal_v, power * 1e-3);
+	fprintf(f,
+	        "%s: %zu nodes, %zu links, %zu feeds, %zu modules, step %s x %u sub-steps, seed "
+	        "%llu\n",
+	        t->name, t->n_nodes, t->n_links, feeds, t->n_modules,
+	        unit_format(step, sizeof step, topo_step_s(t), UNIT_SECOND), t->substeps,
+	        (unsigned long long)t->seed);
+	fprintf(f, "mesh %.16s, nominal %g V, highest load %.4g kW in all\n\n", hash, t->nominal_v,
+	        power * 1e-3);
 }
 
 static const char *
@@ -157,23 +161,25 @@ print_nodes(const struct plan *p, FILE *f)
 {
 	const struct topo *t = p->topo;
 	char a[4][32];
-	fprintf(f, "%-12s %5s %6s %9s %9s %10s %10s %9s %8s %8s  %s\n", "node", "kappa", "(join)", "c_bus", "supercap",
-	        "feed", "power", "hold-up", "bus", "loading", "control");
+	fprintf(f, "%-12s %5s %6s %9s %9s %10s %10s %9s %8s %8s  %s\n", "node", "kappa", "(join)",
+	        "c_bus", "supercap", "feed", "power", "hold-up", "bus", "loading", "control");
 	for (size_t i = 0; i < t->n_nodes; i++) {
 		const struct node_params *n = &t->nodes[i].p;
 		const struct plan_node *q = &p->nodes[i];
 		char loading[32] = "-", bus[32] = "-", holdup[32] = "-";
 		if (n->has_feed)
-			snprintf(loading, sizeof loading, "%.1f %%", 100 * p->flow->feed_a[i] / n->feed.i_rated_a);
+			snprintf(loading, sizeof loading, "%.1f %%",
+			         100 * p->flow->feed_a[i] / n->feed.i_rated_a);
 		if (!isnan(p->flow->v_v[i]))
 			snprintf(bus, sizeof bus, "%.2f V", p->flow->v_v[i]);
 		if (isfinite(q->holdup_s))
 			snprintf(holdup, sizeof holdup, "%.0f ms", q->holdup_s * 1e3);
-		fprintf(f, "%-12s %5.2f %6.2f %9s %9s %10s %8.1f W %9s %8s %8s  %s\n", t->nodes[i].id, q->kappa,
-		        q->kappa_join, unit_format(a[0], sizeof a[0], n->c_bus_f, UNIT_FARAD),
+		fprintf(f, "%-12s %5.2f %6.2f %9s %9s %10s %8.1f W %9s %8s %8s  %s\n",
+		        t->nodes[i].id, q->kappa, q->kappa_join,
+		        unit_format(a[0], sizeof a[0], n->c_bus_f, UNIT_FARAD),
 		        cell(a[1], sizeof a[1], n->has_sc, n->c_sc_f, UNIT_FARAD),
-		        cell(a[2], sizeof a[2], n->has_feed, n->feed.i_rated_a, UNIT_AMPERE), q->power_w, holdup, bus,
-		        loading, control_name(n->control));
+		        cell(a[2], sizeof a[2], n->has_feed, n->feed.i_rated_a, UNIT_AMPERE),
+		        q->power_w, holdup, bus, loading, control_name(n->control));
 	}
 }
 
@@ -182,7 +188,8 @@ print_links(const struct plan *p, FILE *f)
 {
 	const struct topo *t = p->topo;
 	char a[4][32];
-	fprintf(f, "\n%-16s %-24s %9s %9s %9s %8s %10s\n", "link", "between", "r", "l", "l_eff", "fuse", "current");
+	fprintf(f, "\n%-16s %-24s %9s %9s %9s %8s %10s\n", "link", "between", "r", "l", "l_eff",
+	        "fuse", "current");
 	for (size_t i = 0; i < t->n_links; i++) {
 		const struct topo_link *l = &t->links[i];
 		char between[2 * TOPO_ID_MAX + 8];
@@ -205,14 +212,15 @@ print_modules(const struct plan *p, FILE *f)
 	const struct topo *t = p->topo;
 	if (!t->n_modules)
 		return;
-	fprintf(f, "\n%-12s %-10s %3s %10s %9s  %s\n", "module", "class", "pri", "power", "input", "from");
+	fprintf(f, "\n%-12s %-10s %3s %10s %9s  %s\n", "module", "class", "pri", "power", "input",
+	        "from");
 	for (size_t i = 0; i < t->n_modules; i++) {
 		const struct topo_module *m = &t->modules[i];
-		fprintf(f, "%-12s %-10s %3u %8.1f W %7.2f V ", m->id, class_name(m->p.class), m->p.priority,
-		        p->flow->module_w[i], p->flow->module_v[i]);
+		fprintf(f, "%-12s %-10s %3u %8.1f W %7.2f V ", m->id, class_name(m->p.class),
+		        m->p.priority, p->flow->module_w[i], p->flow->module_v[i]);
 		for (size_t j = 0; j < m->n_feeds; j++)
-			fprintf(f, "%s %s%s %.2f A", j ? "," : "", t->nodes[m->feeds[j]].id, j ? "" : " (owner)",
-			        p->flow->port_a[m->ports[j]]);
+			fprintf(f, "%s %s%s %.2f A", j ? "," : "", t->nodes[m->feeds[j]].id,
+			        j ? "" : " (owner)", p->flow->port_a[m->ports[j]]);
 		fputc('\n', f);
 	}
 }
@@ -222,7 +230,8 @@ print_faults(const struct plan *p, FILE *f)
 {
 	const struct topo *t = p->topo;
 	char text[160];
-	fprintf(f, "\nbase case: %s; highest loading %s %.0f %%\n", loadflow_text(p->flow, &p->base, text, sizeof text),
+	fprintf(f, "\nbase case: %s; highest loading %s %.0f %%\n",
+	        loadflow_text(p->flow, &p->base, text, sizeof text),
 	        t->nodes[p->base.loading_at].id, 100 * p->base.loading);
 	const struct plan_fault *low = NULL;
 	for (size_t i = 0; i < p->n_faults; i++) {
@@ -233,10 +242,13 @@ print_faults(const struct plan *p, FILE *f)
 		else if (!low || q->verdict.v_min_v < low->verdict.v_min_v)
 			low = q;
 	}
-	fprintf(f, "single failures: %zu of %zu carried", p->n_faults - p->n_not_carried, p->n_faults);
+	fprintf(f, "single failures: %zu of %zu carried", p->n_faults - p->n_not_carried,
+	        p->n_faults);
 	if (low && isfinite(low->verdict.v_min_v))
-		fprintf(f, " (bus >= %g V, feeds <= %.0f %%); the hardest of them: %s %s, bus %.2f V", LOADFLOW_V_MIN,
-		        100 * LOADFLOW_LOADING_MAX, fault_name(low->kind), fault_id(t, low), low->verdict.v_min_v);
+		fprintf(f,
+		        " (bus >= %g V, feeds <= %.0f %%); the hardest of them: %s %s, bus %.2f V",
+		        LOADFLOW_V_MIN, 100 * LOADFLOW_LOADING_MAX, fault_name(low->kind),
+		        fault_id(t, low), low->verdict.v_min_v);
 	fputc('\n', f);
 }
 
@@ -411,7 +423,8 @@ plan_check(const struct topo *t, struct diag_list *diags, struct err *err)
 		return rc;
 	loadflow_solve(l, LOADFLOW_BASE, 0, &w);
 	if (w.problem != LOADFLOW_OK)
-		diag_add(diags, DIAG_WARNING, t->path, 0, 0, 0, NULL, "with every load at its highest: %s",
+		diag_add(diags, DIAG_WARNING, t->path, 0, 0, 0, NULL,
+		         "with every load at its highest: %s",
 		         loadflow_text(l, &w, text, sizeof text));
 	loadflow_destroy(&l);
 	return 0;

@@ -1,8 +1,9 @@
 /*
- * plan.h - what can be said about a mesh without running it: `voltloom plan` and `voltloom validate`.
+ * plan.h - what can be said about a mesh without running it: `voltloom plan` and `voltloom
+ * validate`.
  *
- * kappa (share of the bus capacitor that the lines take), hold-up time from 48 to 43.2 V, static load
- * flow with every load at its highest, and the same with each single node, link and feed lost.
+ * kappa (share of the bus capacitor that the lines take), hold-up time from 48 to 43.2 V, static
+ * load flow with every load at its highest, and the same with each single node, link and feed lost.
  * Formulas: docs/models/electrical.md, common/loadflow.h.
  */
 #ifndef VL_PLAN_H
@@ -17,23 +18,23 @@
 
 struct plan_node {
 	double kappa, kappa_join;
-	double power_w;   /* built-in load and modules that it owns, at their highest */
-	double holdup_s;  /* 48 -> 43.2 V from its own capacitors; INFINITY without power */
+	double power_w;  /* built-in load and modules that it owns, at their highest */
+	double holdup_s; /* 48 -> 43.2 V from its own capacitors; INFINITY without power */
 };
 
 struct plan_fault {
 	enum loadflow_fault kind;
-	uint32_t index;   /* node or link */
+	uint32_t index; /* node or link */
 	struct loadflow_verdict verdict;
 };
 
 struct plan {
 	const struct topo *topo;
 	struct plan_node *nodes;
-	struct loadflow *flow;           /* the base case */
+	struct loadflow *flow; /* the base case */
 	struct loadflow_verdict base;
 	size_t n_faults, n_not_carried;
-	struct plan_fault *faults;       /* nodes, links that are closed, feeds */
+	struct plan_fault *faults; /* nodes, links that are closed, feeds */
 };
 
 /* Hold-up time of one bus, s: C_b and C_sc (with its ESR) at constant power P. */

@@ -169,18 +169,64 @@ victim_channel(const struct restored *r, const struct watched *w, int32_t c)
 	return strcmp(t->modules[t->ports[port].module].id, r->victim) == 0 ? t->ports[port].id : NULL;
 }
 
-static void
-print_openings(struct restored *r, struct watched *w)
+static bool
+is_opening(const struct restored *r, const struct watched *w, const struct core_event *e)
 {
-	size_t n = rec_file_n_events(w->file);
-	for (; w->n_events < n; w->n_events++) {
-		const struct core_event *e = rec_file_event(w->file, w->n_events);
-		if (!e || (e->code != EV_LINK_OPEN && e->code != EV_PORT_OPEN) || (int)e->a != OPEN_DEATH)
-			continue;
-		const char *name = victim_channel(r, w, e->chan);
-		if (name)
-			printf("  +%-8.4g ms  %-10s %s, seen by %s\n", after_death_ms(r, e->k),
-			       event_name(e->code), name, w->id);
+	return (e->code == EV_LINK_OPEN || e->code == EV_PORT_OPEN) && (int)e->a == OPEN_DEATH &&
+	       victim_channel(r, w, e->chan);
+}
+
+/* Step of the earliest opening that has not been printed, INT64_MAX: none. */
+static int64_t
+next_opening(const struct restored *r)
+{
+	int64_t k = INT64_MAX;
+	for (size_t i = 0; i < r->n; i++) {
+		const struct watched *w = &r->w[i];
+		for (size_t at = w->n_events; at < rec_file_n_events(w->file); at++) {
+			const struct core_event *e = rec_file_event(w->file, at);
+			if (is_opening(r, w, e) && e->k < k)
+				k = e->k;
+		}
+	}
+	return k;
+}
+
+/* "  +0.1 ms  link.open  l2 (n2), l3 (n4)" */
+static void
+print_step(const struct restored *r, int64_t k, uint32_t code)
+{
+	unsigned n = 0;
+	for (size_t i = 0; i < r->n; i++) {
+		const struct watched *w = &r->w[i];
+		for (size_t at = w->n_events; at < rec_file_n_events(w->file); at++) {
+			const struct core_event *e = rec_file_event(w->file, at);
+			if (!is_opening(r, w, e) || e->k != k || e->code != code)
+				continue;
+			if (n++ == 0)
+				printf("  +%-7.4g ms  %-10s ", after_death_ms(r, k), event_name(code));
+			else
+				printf(", ");
+			printf("%s (%s)", victim_channel(r, w, e->chan), w->id);
+		}
+	}
+	if (n > 0)
+		printf("\n");
+}
+
+static void
+print_openings(struct restored *r)
+{
+	int64_t k;
+	while ((k = next_opening(r)) != INT64_MAX) {
+		print_step(r, k, EV_LINK_OPEN);
+		print_step(r, k, EV_PORT_OPEN);
+		for (size_t i = 0; i < r->n; i++) {
+			struct watched *w = &r->w[i];
+			while (w->n_events < rec_file_n_events(w->file) &&
+			       rec_file_event(w->file, w->n_events)->k <= k)
+				w->n_events++;
+		}
 	}
 }
 
@@ -196,10 +242,10 @@ refresh(struct restored *r, int64_t *ret_k, struct err *err)
 		int rc = rec_file_refresh(w->file, err);
 		if (rc)
 			return rc;
-		print_openings(r, w);
 		int64_t last = rec_file_last_k(w->file);
 		k = last < k ? last : k;
 	}
+	print_openings(r);
 	fflush(stdout);
 	*ret_k = k;
 	return 0;
@@ -258,7 +304,7 @@ print_restored(const struct restored *r, int64_t end_k)
 		if (w->unserved >= 0)
 			unserved += f[w->unserved].f - w->unserved_j;
 	}
-	printf("  +%-8.4g ms  restored   bus %.1f..%.1f V, minimum %.1f V (%s), unserved %.3g J\n",
+	printf("  +%-7.4g ms  restored   bus %.1f..%.1f V, minimum %.1f V (%s), unserved %.3g J\n",
 	       after_death_ms(r, r->good_k), lo, hi, r->min_v, r->min_id, unserved);
 	fflush(stdout);
 }

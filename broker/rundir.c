@@ -62,7 +62,7 @@ rundir_root(char path[RUNDIR_PATH_MAX], struct err *err)
 	return err_set(err, ERR_IO, "neither XDG_STATE_HOME nor HOME is set: nowhere to keep runs");
 }
 
-/* "20260131T235959.123Z-<seed>": sorts by time. */
+/* "20260131T235959.123456Z-<seed>": sorts by time. */
 static void
 stamp(uint64_t seed, char *buf, size_t size)
 {
@@ -71,7 +71,7 @@ stamp(uint64_t seed, char *buf, size_t size)
 	clock_gettime(CLOCK_REALTIME, &ts);
 	gmtime_r(&ts.tv_sec, &tm);
 	size_t n = strftime(buf, size, "%Y%m%dT%H%M%S", &tm);
-	snprintf(buf + n, size - n, ".%03ldZ-%" PRIu64, ts.tv_nsec / 1000000, seed);
+	snprintf(buf + n, size - n, ".%06ldZ-%" PRIu64, ts.tv_nsec / 1000, seed);
 }
 
 static int
@@ -85,7 +85,7 @@ make_unique(const char *parent, uint64_t seed, char path[RUNDIR_PATH_MAX], struc
 			return rc;
 		if (mkdir(path, 0777) == 0)
 			return 0;
-		if (errno != EEXIST) /* taken in this millisecond: the next one is near */
+		if (errno != EEXIST) /* taken in this microsecond: the next one is near */
 			return err_sys(err, ERR_IO, "cannot make the run directory %s", path);
 	}
 }

@@ -56,7 +56,7 @@ struct child {
 	int64_t k, alive_ns;
 	uint64_t overruns;
 	char cause[96]; /* why it was killed, "" when nobody asked for it */
-	char exit[256]; /* of the last incarnation that ended */
+	char exit[384]; /* of the last incarnation that ended */
 	bool stopped;   /* SIGSTOP by hand */
 	size_t n_words;
 	struct sup_msg *words; /* did not fit into its socket yet */

@@ -224,6 +224,21 @@ verb_check_id(struct verb_call *c, const struct topo *t, const char *id, unsigne
 
 /* ---- input files -------------------------------------------------------------------------------- */
 
+/* Notes are for `validate`: here they would be said at every start. */
+static void
+print_problems(const struct diag_list *all, FILE *f)
+{
+	struct diag_list shown = *all;
+	shown.d = calloc(all->n ? all->n : 1, sizeof *shown.d);
+	shown.n = 0;
+	for (size_t i = 0; shown.d && i < all->n; i++) {
+		if (all->d[i].level != DIAG_NOTE)
+			shown.d[shown.n++] = all->d[i];
+	}
+	diag_print(&shown, f, DIAG_TEXT);
+	free(shown.d);
+}
+
 struct topo *
 verb_load_topo(struct verb_call *c, const char *path, int *status)
 {
@@ -233,7 +248,7 @@ verb_load_topo(struct verb_call *c, const char *path, int *status)
 	diag_list_init(&diags);
 	int rc = topo_load(path, &diags, &t, &err);
 	if (!c->talk->quiet || rc)
-		diag_print(&diags, c->talk->f, DIAG_TEXT);
+		print_problems(&diags, c->talk->f);
 	if (rc && diags.n_errors == 0)
 		*status = verb_fail(c, &err, NULL);
 	else if (rc)

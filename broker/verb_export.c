@@ -1,6 +1,7 @@
 /* export: samples of a run as CSV. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "export.h"
@@ -37,10 +38,13 @@ export_to(struct verb_call *c, const struct runview *view, const struct export_p
 	int rc = export_csv(view, p, f, err);
 	if (!out->given)
 		return rc;
+	/* Half a table is worse than none; but a device or a pipe is not ours to remove. */
+	struct stat st;
+	bool is_file = fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode);
 	if (fclose(f) && !rc)
 		rc = err_sys(err, ERR_IO, "cannot write %s", out->text);
-	if (rc)
-		unlink(out->text); /* half a table is worse than none */
+	if (rc && is_file)
+		unlink(out->text);
 	return rc;
 }
 

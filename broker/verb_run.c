@@ -89,7 +89,6 @@ load_drill(struct verb_call *c, struct order *p)
 	const char *path = c->v[RUN_DRILL].text;
 	struct diag_list diags;
 	struct err err = ERR_INIT;
-	char mine[PATH_MAX], theirs[PATH_MAX];
 	int status = EXIT_OK;
 	diag_list_init(&diags);
 	int rc = script_load(path, p->topo, &diags, &p->script, &err);
@@ -98,11 +97,6 @@ load_drill(struct verb_call *c, struct order *p)
 	if (rc)
 		status = diags.n_errors ? err_exit_status(rc) : verb_fail(c, &err, NULL);
 	diag_list_free(&diags);
-	if (!status && p->script->topology && c->v[RUN_TOPOLOGY].given &&
-	    !(realpath(p->topology, mine) && realpath(p->script->topology, theirs) &&
-	      strcmp(mine, theirs) == 0))
-		term_note(c->talk, "%s is for %s; it runs on %s as asked", path, p->script->topology,
-		          p->topology);
 	return status;
 }
 

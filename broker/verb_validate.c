@@ -1,6 +1,7 @@
 /* validate: everything that is wrong with topology files. */
 #include <stdio.h>
 
+#include "plan.h"
 #include "verb.h"
 
 enum { VALIDATE_FORMAT, VALIDATE_FILES };
@@ -20,6 +21,8 @@ validate_one(struct verb_call *c, const char *path, enum diag_format format)
 	int status = EXIT_OK;
 	diag_list_init(&diags);
 	int rc = topo_load(path, &diags, &t, &err);
+	if (!rc)
+		rc = plan_check(t, &diags, &err);
 	/* The list of problems is what was asked for: data. */
 	diag_print(&diags, stdout, format);
 	if (rc) {

@@ -46,6 +46,10 @@ find_folders(char bin[PATH_MAX], char data[PATH_MAX + 32], struct err *err)
 	char *slash = strrchr(bin, '/');
 	slash[slash == bin] = '\0';
 	snprintf(data, PATH_MAX + 32, "%s/../share/voltloom", bin);
+	char *real = realpath(data, NULL); /* shorter in messages; a missing folder is found out later */
+	if (real)
+		snprintf(data, PATH_MAX + 32, "%s", real);
+	free(real);
 	return 0;
 }
 

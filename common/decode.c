@@ -18,7 +18,8 @@ decode_error(struct decoder *dc, const struct yamldoc_node *at, const char *fmt,
 }
 
 void
-decode_suggest(struct diag *d, const char *word, const char *const *names, size_t n, const char *plural)
+decode_suggest(struct diag *d, const char *word, const char *const *names, size_t n,
+               const char *plural)
 {
 	char list[400] = "";
 	size_t len = 0;
@@ -57,19 +58,19 @@ want_scalar(struct decoder *dc, const char *key, const struct yamldoc_node *v, c
 }
 
 static void
-put_range(struct decoder *dc, const char *key, const struct yamldoc_node *v, double value, double lo, double hi,
-          enum unit u)
+put_range(struct decoder *dc, const char *key, const struct yamldoc_node *v, double value,
+          double lo, double hi, enum unit u)
 {
 	/* Percentages are shown as such. */
 	double scale = u == UNIT_PERCENT ? 100 : 1;
 	const char *sep = u == UNIT_NONE ? "" : " ";
-	decode_error(dc, v, "%s%s: %.9g%s%s is not in [%g, %g]%s%s", dc->path, key, value * scale, sep,
-	            unit_symbol(u), lo * scale, hi * scale, sep, unit_symbol(u));
+	decode_error(dc, v, "%s%s: %.9g%s%s is not in [%g, %g]%s%s", dc->path, key, value * scale,
+	             sep, unit_symbol(u), lo * scale, hi * scale, sep, unit_symbol(u));
 }
 
 bool
-decode_number(struct decoder *dc, const char *key, const struct yamldoc_node *v, enum unit u, double lo, double hi,
-              double *ret)
+decode_number(struct decoder *dc, const char *key, const struct yamldoc_node *v, enum unit u,
+              double lo, double hi, double *ret)
 {
 	char why[UNIT_WHY_MAX];
 	double value;
@@ -88,7 +89,8 @@ decode_number(struct decoder *dc, const char *key, const struct yamldoc_node *v,
 }
 
 bool
-decode_time(struct decoder *dc, const char *key, const struct yamldoc_node *v, int64_t lo, int64_t hi, int64_t *ret)
+decode_time(struct decoder *dc, const char *key, const struct yamldoc_node *v, int64_t lo,
+            int64_t hi, int64_t *ret)
 {
 	char why[UNIT_WHY_MAX];
 	int64_t value;
@@ -99,7 +101,8 @@ decode_time(struct decoder *dc, const char *key, const struct yamldoc_node *v, i
 		return false;
 	}
 	if (value < lo || value > hi) {
-		put_range(dc, key, v, (double)value * 1e-9, (double)lo * 1e-9, (double)hi * 1e-9, UNIT_SECOND);
+		put_range(dc, key, v, (double)value * 1e-9, (double)lo * 1e-9, (double)hi * 1e-9,
+		          UNIT_SECOND);
 		return false;
 	}
 	*ret = value;
@@ -107,8 +110,8 @@ decode_time(struct decoder *dc, const char *key, const struct yamldoc_node *v, i
 }
 
 bool
-decode_whole(struct decoder *dc, const char *key, const struct yamldoc_node *v, uint32_t lo, uint32_t hi,
-             uint32_t *ret)
+decode_whole(struct decoder *dc, const char *key, const struct yamldoc_node *v, uint32_t lo,
+             uint32_t hi, uint32_t *ret)
 {
 	double value;
 	if (!decode_number(dc, key, v, UNIT_NONE, lo, hi, &value))
@@ -130,8 +133,9 @@ decode_seed(struct decoder *dc, const char *key, const struct yamldoc_node *v, u
 	errno = 0;
 	unsigned long long n = strtoull(v->text, &end, 10);
 	if (v->text[0] < '0' || v->text[0] > '9' || *end || errno) {
-		decode_error(dc, v, "%s%s: '%.40s' is not a whole number in [0, 18446744073709551615]", dc->path, key,
-		            v->text);
+		decode_error(dc, v,
+		             "%s%s: '%.40s' is not a whole number in [0, 18446744073709551615]",
+		             dc->path, key, v->text);
 		return false;
 	}
 	*ret = n;
@@ -147,9 +151,9 @@ decode_bool(struct decoder *dc, const char *key, const struct yamldoc_node *v, b
 		*ret = false;
 	else {
 		decode_error(dc, v, "%s%s: true or false is wanted, not %s%.40s%s", dc->path, key,
-		            v->kind == YAMLDOC_SCALAR ? "'" : "",
-		            v->kind == YAMLDOC_SCALAR ? v->text : yamldoc_what(v),
-		            v->kind == YAMLDOC_SCALAR ? "'" : "");
+		             v->kind == YAMLDOC_SCALAR ? "'" : "",
+		             v->kind == YAMLDOC_SCALAR ? v->text : yamldoc_what(v),
+		             v->kind == YAMLDOC_SCALAR ? "'" : "");
 		return false;
 	}
 	return true;
@@ -166,7 +170,8 @@ decode_word(struct decoder *dc, const struct field *f, const struct yamldoc_node
 			*ret = (int)n;
 			return true;
 		}
-	struct diag *d = decode_error(dc, v, "%s%s: '%.40s' is not known", dc->path, f->key, v->text);
+	struct diag *d =
+		decode_error(dc, v, "%s%s: '%.40s' is not known", dc->path, f->key, v->text);
 	decode_suggest(d, v->text, f->words, n, "known");
 	return false;
 }
@@ -185,8 +190,9 @@ decode_name(struct decoder *dc, const char *key, const struct yamldoc_node *v, c
 	}
 	if (!ok) {
 		decode_error(dc, v,
-		            "%s%s: '%.60s' is not a name: a letter, then letters, digits, '-' or '_', at most %d",
-		            dc->path, key, v->text, TOPO_ID_MAX - 1);
+		             "%s%s: '%.60s' is not a name: a letter, then letters, digits, '-' or "
+		             "'_', at most %d",
+		             dc->path, key, v->text, TOPO_ID_MAX - 1);
 		return false;
 	}
 	memcpy(ret, v->text, len + 1);
@@ -196,12 +202,13 @@ decode_name(struct decoder *dc, const char *key, const struct yamldoc_node *v, c
 /* ---- curves ---------------------------------------------------------------------------------- */
 
 static bool
-decode_point(struct decoder *dc, const struct field *f, const struct yamldoc_node *v, struct pwl_point *p)
+decode_point(struct decoder *dc, const struct field *f, const struct yamldoc_node *v,
+             struct pwl_point *p)
 {
 	const int64_t max_ns = INT64_C(1000000) * 1000000000; /* 11 days of plant time */
 	if (v->kind != YAMLDOC_LIST || v->n != 3) {
-		decode_error(dc, v, "%s%s: a point is [at, level, ramp], like [300ms, %s, 100us]", dc->path, f->key,
-		            f->unit == UNIT_WATT ? "1kW" : "10A");
+		decode_error(dc, v, "%s%s: a point is [at, level, ramp], like [300ms, %s, 100us]",
+		             dc->path, f->key, f->unit == UNIT_WATT ? "1kW" : "10A");
 		return false;
 	}
 	bool ok = decode_time(dc, f->key, v->items[0], 0, max_ns, &p->at_ns);
@@ -210,17 +217,20 @@ decode_point(struct decoder *dc, const struct field *f, const struct yamldoc_nod
 }
 
 static void
-decode_curve(struct decoder *dc, const struct field *f, const struct yamldoc_node *v, struct pwl *ret)
+decode_curve(struct decoder *dc, const struct field *f, const struct yamldoc_node *v,
+             struct pwl *ret)
 {
 	if (v->kind != YAMLDOC_LIST) {
 		bool csv = v->kind == YAMLDOC_SCALAR && strstr(v->text, ".csv");
 		decode_error(dc, v, "%s%s: %s", dc->path, f->key,
-		            csv ? "curves from CSV files are not available in this release" :
-		                  "a list of points [at, level, ramp] is wanted, like [[0ms, 100W, 1ms]]");
+		             csv ? "curves from CSV files are not available in this release"
+		                 : "a list of points [at, level, ramp] is wanted, like [[0ms, "
+		                   "100W, 1ms]]");
 		return;
 	}
 	if (v->n > TOPO_PWL_MAX) {
-		decode_error(dc, v, "%s%s: %zu points, at most %d", dc->path, f->key, v->n, TOPO_PWL_MAX);
+		decode_error(dc, v, "%s%s: %zu points, at most %d", dc->path, f->key, v->n,
+		             TOPO_PWL_MAX);
 		return;
 	}
 	struct pwl_point *p = pool_alloc(dc->pool, (v->n ? v->n : 1) * sizeof *p);
@@ -233,14 +243,15 @@ decode_curve(struct decoder *dc, const struct field *f, const struct yamldoc_nod
 		bool good = decode_point(dc, f, v->items[i], &p[i]);
 		if (good && ok && i > 0 && p[i].at_ns < p[i - 1].at_ns + p[i - 1].ramp_ns) {
 			decode_error(dc, v->items[i],
-			            "%s%s: a point at %.9g s, before the ramp of the point before it ends at %.9g s",
-			            dc->path, f->key, (double)p[i].at_ns * 1e-9,
-			            (double)(p[i - 1].at_ns + p[i - 1].ramp_ns) * 1e-9);
+			             "%s%s: a point at %.9g s, before the ramp of the point before "
+			             "it ends at %.9g s",
+			             dc->path, f->key, (double)p[i].at_ns * 1e-9,
+			             (double)(p[i - 1].at_ns + p[i - 1].ramp_ns) * 1e-9);
 			good = false;
 		}
 		if (good && ok && i > 0 && p[i].at_ns == p[i - 1].at_ns) {
-			decode_error(dc, v->items[i], "%s%s: two points at %.9g s", dc->path, f->key,
-			            (double)p[i].at_ns * 1e-9);
+			decode_error(dc, v->items[i], "%s%s: two points at %.9g s", dc->path,
+			             f->key, (double)p[i].at_ns * 1e-9);
 			good = false;
 		}
 		ok = ok && good;
@@ -252,7 +263,8 @@ decode_curve(struct decoder *dc, const struct field *f, const struct yamldoc_nod
 /* ---- mappings -------------------------------------------------------------------------------- */
 
 static void
-decode_sub(struct decoder *dc, const struct field *f, const char *owner, const struct yamldoc_node *v, char *target)
+decode_sub(struct decoder *dc, const struct field *f, const char *owner,
+           const struct yamldoc_node *v, char *target)
 {
 	if (f->may_be_none && is_word(v, "none")) {
 		*(bool *)(target + f->has_offset) = false;
@@ -260,7 +272,7 @@ decode_sub(struct decoder *dc, const struct field *f, const char *owner, const s
 	}
 	if (v->kind != YAMLDOC_MAP) {
 		decode_error(dc, v, "%s%s: a mapping%s is wanted, not %s", dc->path, f->key,
-		            f->may_be_none ? " or 'none'" : "", yamldoc_what(v));
+		             f->may_be_none ? " or 'none'" : "", yamldoc_what(v));
 		return;
 	}
 	size_t len = strlen(dc->path);
@@ -273,7 +285,8 @@ decode_sub(struct decoder *dc, const struct field *f, const char *owner, const s
 }
 
 static void
-decode_field(struct decoder *dc, const struct field *f, const char *owner, const struct yamldoc_node *v, void *target)
+decode_field(struct decoder *dc, const struct field *f, const char *owner,
+             const struct yamldoc_node *v, void *target)
 {
 	char *at = (char *)target + f->offset;
 	if (f->may_be_none && f->type == FIELD_NUMBER && is_word(v, "none")) {
@@ -327,7 +340,8 @@ decode_note_once(struct decoder *dc, const struct yamldoc_node *at, const char *
 }
 
 static void
-unknown_key(struct decoder *dc, const struct schema *s, const char *owner, const struct yamldoc_node *key)
+unknown_key(struct decoder *dc, const struct schema *s, const char *owner,
+            const struct yamldoc_node *key)
 {
 	const char *names[64];
 	size_t n = 0;
@@ -336,15 +350,16 @@ unknown_key(struct decoder *dc, const struct schema *s, const char *owner, const
 	size_t len = strlen(dc->path);
 	struct diag *d;
 	if (len)
-		d = decode_error(dc, key, "unknown key '%.60s' in %.*s of %s", key->text, (int)len - 1, dc->path,
-		                owner);
+		d = decode_error(dc, key, "unknown key '%.60s' in %.*s of %s", key->text,
+		                 (int)len - 1, dc->path, owner);
 	else
 		d = decode_error(dc, key, "unknown key '%.60s' in %s", key->text, owner);
 	decode_suggest(d, key->text, names, n, "keys");
 }
 
 void
-decode_map(struct decoder *dc, const struct schema *s, const char *owner, const struct yamldoc_node *map, void *target)
+decode_map(struct decoder *dc, const struct schema *s, const char *owner,
+           const struct yamldoc_node *map, void *target)
 {
 	if (map->kind != YAMLDOC_MAP) {
 		decode_error(dc, map, "%s: a mapping is wanted, not %s", owner, yamldoc_what(map));
@@ -378,7 +393,8 @@ decode_defaults(struct decoder *dc, const struct schema *s, void *target)
 			decode_defaults(dc, f->sub, (char *)target + f->offset);
 		if (!f->dflt)
 			continue;
-		/* Defaults go through the same decoder, so the reference cannot say anything else. */
+		/* Defaults go through the same decoder, so the reference cannot say anything else.
+		 */
 		const struct yamldoc_node v = { .kind = YAMLDOC_SCALAR, .text = f->dflt };
 		decode_field(dc, f, s->what, &v, target);
 	}

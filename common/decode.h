@@ -26,7 +26,7 @@ struct decoder {
 	struct diag_list *diags;
 	struct pool *pool; /* of what is being made */
 	bool nomem;
-	char path[96];     /* "feed." while the keys of a feed are decoded */
+	char path[96];                   /* "feed." while the keys of a feed are decoded */
 	const char *noted[DECODE_NOTES]; /* texts that were given once */
 	size_t n_noted;
 };
@@ -58,13 +58,14 @@ struct field {
 	double lo, hi;            /* FIELD_TIME: ns */
 	const char *const *words; /* FIELD_WORD, ended by NULL */
 	const struct schema *sub;
-	bool may_be_none;         /* `none` is 0, or for FIELD_SUB: it is not there */
-	size_t has_offset;        /* FIELD_SUB with may_be_none: a bool */
-	void (*decode)(struct decoder *, const struct field *, const struct yamldoc_node *value, void *target);
-	const char *dflt;         /* as written in a file; NULL: none, or derived as `doc` says */
+	bool may_be_none;  /* `none` is 0, or for FIELD_SUB: it is not there */
+	size_t has_offset; /* FIELD_SUB with may_be_none: a bool */
+	void (*decode)(struct decoder *, const struct field *, const struct yamldoc_node *value,
+	               void *target);
+	const char *dflt; /* as written in a file; NULL: none, or derived as `doc` says */
 	const char *doc;
 	enum field_effect effect;
-	const char *effect_text;  /* "fuses are parsed but do not act in this release" */
+	const char *effect_text; /* "fuses are parsed but do not act in this release" */
 };
 
 struct schema {
@@ -74,22 +75,24 @@ struct schema {
 	size_t n;
 };
 
-__attribute__((format(printf, 3, 4))) struct diag *
-decode_error(struct decoder *, const struct yamldoc_node *at, const char *fmt, ...);
+__attribute__((format(printf, 3, 4))) struct diag *decode_error(struct decoder *,
+                                                                const struct yamldoc_node *at,
+                                                                const char *fmt, ...);
 /* A note that is given once per file, at the first place that asks for it. */
 void decode_note_once(struct decoder *, const struct yamldoc_node *at, const char *text);
 /* Lists `names` in the help of a diagnostic and says which one is near `word`. */
-void decode_suggest(struct diag *, const char *word, const char *const *names, size_t n, const char *plural);
+void decode_suggest(struct diag *, const char *word, const char *const *names, size_t n,
+                    const char *plural);
 void decode_defaults(struct decoder *, const struct schema *, void *target);
 /* `owner` names the entry in messages: "node 'n2'". */
-void decode_map(struct decoder *, const struct schema *, const char *owner, const struct yamldoc_node *map,
-                void *target);
+void decode_map(struct decoder *, const struct schema *, const char *owner,
+                const struct yamldoc_node *map, void *target);
 /* The value of one field; for tables elsewhere. */
-bool decode_number(struct decoder *, const char *key, const struct yamldoc_node *, enum unit, double lo, double hi,
-                   double *ret);
-bool decode_time(struct decoder *, const char *key, const struct yamldoc_node *, int64_t lo, int64_t hi,
-                 int64_t *ret);
-bool decode_whole(struct decoder *, const char *key, const struct yamldoc_node *, uint32_t lo, uint32_t hi,
-                  uint32_t *ret);
+bool decode_number(struct decoder *, const char *key, const struct yamldoc_node *, enum unit,
+                   double lo, double hi, double *ret);
+bool decode_time(struct decoder *, const char *key, const struct yamldoc_node *, int64_t lo,
+                 int64_t hi, int64_t *ret);
+bool decode_whole(struct decoder *, const char *key, const struct yamldoc_node *, uint32_t lo,
+                  uint32_t hi, uint32_t *ret);
 
 #endif

@@ -44,8 +44,8 @@ format(const char *fmt, va_list ap)
 }
 
 struct diag *
-diag_add(struct diag_list *l, enum diag_level level, const char *file, unsigned line, unsigned column,
-         unsigned length, const char *source, const char *fmt, ...)
+diag_add(struct diag_list *l, enum diag_level level, const char *file, unsigned line,
+         unsigned column, unsigned length, const char *source, const char *fmt, ...)
 {
 	if (level == DIAG_ERROR)
 		l->n_errors++;
@@ -119,7 +119,8 @@ char_len(const char *p)
 	return n;
 }
 
-/* Prints at most `max` characters of `s` from character `skip` on, blanks for all of them if `blank`. */
+/* Prints at most `max` characters of `s` from character `skip` on, blanks for all of them if
+ * `blank`. */
 static unsigned
 put_chars(FILE *f, const char *s, unsigned skip, unsigned max, bool blank)
 {

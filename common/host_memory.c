@@ -10,6 +10,9 @@
 
 /* Everything that can wait has waited this many fruitless decisions: a deadlock. */
 enum { IDLE_ROUNDS_MAX = 3, IDLE_DECISIONS_MAX = 200000, RUN_STEPS_MAX = 4 };
+enum { DECIDE_WORD, DECIDE_REPORT, DECIDE_LINK, DECIDE_RUN, DECISION_KINDS_ };
+/* A neglect lasts up to this many decisions per process, and has this share (of 16) of leaks. */
+enum { NEGLECT_DECISIONS_MAX = 64, NEGLECT_LEAKS = 1 };
 
 /* A queue of equal items that keeps its memory. */
 struct fifo {
@@ -49,7 +52,11 @@ struct host_memory {
 	size_t *n_pairs;
 	struct rec **recs;
 	size_t n_recs;
-	uint64_t rng, acted;
+	uint64_t rng, acted, bad;
+	uint64_t neglect_left;  /* decisions until the next choice of who is neglected */
+	uint32_t neglect_proc, neglect_kind; /* n, DECISION_KINDS_: nobody, nothing */
+	memory_acted *on_acted;
+	void *acted_arg;
 	bool moved; /* something happened since the last look */
 	memory_chaos *chaos;
 	void *chaos_arg;
@@ -221,6 +228,7 @@ bury(struct host_memory *h, uint32_t proc, bool lossy)
 	struct rec *rec = proc_take_rec(mp->p);
 
 	mp->last_frame = -1;
+	h->bad += proc_bad_messages(mp->p);
 	if (rec) {
 		struct rec **recs = realloc(h->recs, (h->n_recs + 1) * sizeof(struct rec *));
 		if (!recs) {
@@ -335,11 +343,31 @@ static void
 on_acted(void *arg, uint64_t token, int64_t s)
 {
 	struct host_memory *h = arg;
-	(void)token, (void)s;
 	h->acted++;
+	if (h->on_acted)
+		h->on_acted(h->acted_arg, h, token, s);
 }
 
 /* ---- deliveries ----------------------------------------------------------------------------------- */
+
+/* The word of death must not overtake what the transport knows: see proc_supervisor(). */
+static void
+tell_connected(struct host_memory *h, uint32_t proc, const struct sup_msg *m)
+{
+	struct mem_proc *mp = &h->procs[proc];
+	for (size_t c = 0; c < mp->slice->n_chans; c++) {
+		if (mp->slice->chans[c].peer != m->proc)
+			continue;
+		uint32_t edge = mp->slice->chans[c].edge;
+		int side = side_of(proc, m->proc);
+		for (size_t i = 0; i < h->n_pairs[edge]; i++) {
+			const struct pair *p = h->pairs[edge][i];
+			if (p->joined && p->inc[side] == mp->slice->incarnation &&
+			    p->inc[1 - side] == m->inc)
+				proc_connected(mp->p, c, m->inc);
+		}
+	}
+}
 
 static bool
 deliver_word(struct host_memory *h, uint32_t proc)
@@ -350,6 +378,8 @@ deliver_word(struct host_memory *h, uint32_t proc)
 		return false;
 	struct sup_msg copy = *m;
 	fifo_drop(&mp->words);
+	if (copy.type == SM_DEATH)
+		tell_connected(h, proc, &copy);
 	proc_supervisor(mp->p, &copy);
 	return true;
 }
@@ -369,6 +399,13 @@ deliver_report(struct host_memory *h, uint32_t proc)
 	if (!mp->dying)
 		return false;
 	mp->dying = false;
+	if (!super_started(h->super)) {
+		char text[128];
+		snprintf(text, sizeof text, "%s ended before the mesh started",
+		         super_proc_id(h->par.topo, proc));
+		fail(h, ERR_PEER, text);
+		return true;
+	}
 	super_death(h->super, proc, mp->last_frame);
 	return true;
 }
@@ -500,18 +537,35 @@ round_robin(struct host_memory *h)
 			h->moved = true;
 }
 
+static bool
+neglected(struct host_memory *h, uint32_t proc, uint32_t kind)
+{
+	if (h->neglect_left-- == 0) {
+		h->neglect_left = rnd(h) % (NEGLECT_DECISIONS_MAX * h->n);
+		h->neglect_proc = (uint32_t)(rnd(h) % (h->n + 1));
+		h->neglect_kind = (uint32_t)(rnd(h) % (DECISION_KINDS_ + 1));
+	}
+	bool hit = (h->neglect_proc == proc &&
+	            (h->neglect_kind == DECISION_KINDS_ || h->neglect_kind == kind)) ||
+	           (h->neglect_proc == h->n && h->neglect_kind == kind);
+	return hit && rnd(h) % 16 >= NEGLECT_LEAKS;
+}
+
 static void
 random_decision(struct host_memory *h)
 {
-	uint32_t i = (uint32_t)(rnd(h) % h->n);
-	switch (rnd(h) % 4) {
-	case 0:
+	uint64_t r = rnd(h);
+	uint32_t i = (uint32_t)(r >> 32) % h->n, kind = r % DECISION_KINDS_;
+	if (neglected(h, i, kind))
+		return;
+	switch (kind) {
+	case DECIDE_WORD:
 		h->moved |= deliver_word(h, i);
 		break;
-	case 1:
+	case DECIDE_REPORT:
 		h->moved |= deliver_report(h, i);
 		break;
-	case 2:
+	case DECIDE_LINK:
 		h->moved |= deliver_proc_links(h, i, true, rnd(h));
 		break;
 	default:
@@ -613,6 +667,29 @@ host_memory_destroy(struct host_memory **hp)
 	super_destroy(&h->super);
 	free(h);
 	*hp = NULL;
+}
+
+const struct proc *
+host_memory_proc(const struct host_memory *h, uint32_t proc)
+{
+	return h->procs[proc].alive ? h->procs[proc].p : NULL;
+}
+
+void
+host_memory_set_acted(struct host_memory *h, memory_acted *acted, void *arg)
+{
+	h->on_acted = acted;
+	h->acted_arg = arg;
+}
+
+uint64_t
+host_memory_bad(const struct host_memory *h)
+{
+	uint64_t bad = h->bad;
+	for (uint32_t i = 0; i < h->n; i++)
+		if (h->procs[i].alive)
+			bad += proc_bad_messages(h->procs[i].p);
+	return bad;
 }
 
 size_t

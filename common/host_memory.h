@@ -3,7 +3,8 @@
  * as with real processes, the same recorder bytes.
  *
  * Schedules: seed 0 runs processes round robin (fast). Any other seed delivers messages, deaths
- * and words of the supervisor in an adversarial order drawn from that seed.
+ * and words of the supervisor in an adversarial order drawn from that seed: any decision may come
+ * next, and now and then one process, or one kind of delivery, is left out for a while.
  */
 #ifndef VL_HOST_MEMORY_H
 #define VL_HOST_MEMORY_H
@@ -13,6 +14,7 @@
 
 #include "core.h"
 #include "err.h"
+#include "proc.h"
 #include "script.h"
 #include "super_fsm.h"
 #include "topo.h"
@@ -46,6 +48,13 @@ const struct super *host_memory_super(const struct host_memory *);
 int64_t host_memory_k(const struct host_memory *, uint32_t proc);
 /* Commands that have acted so far. */
 uint64_t host_memory_acted(const struct host_memory *);
+/* A living process, NULL: dead or not spawned. */
+const struct proc *host_memory_proc(const struct host_memory *, uint32_t proc);
+/* Called when a command has acted everywhere, at step s. Starts report with token 0. */
+typedef void memory_acted(void *arg, struct host_memory *, uint64_t token, int64_t s);
+void host_memory_set_acted(struct host_memory *, memory_acted *, void *arg);
+/* Messages that were counted and dropped, in all processes so far. */
+uint64_t host_memory_bad(const struct host_memory *);
 /* The recorders of all incarnations, in no particular order; owned by the host. */
 size_t host_memory_recs(const struct host_memory *, struct rec *const **ret);
 void host_memory_destroy(struct host_memory **);

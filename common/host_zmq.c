@@ -115,12 +115,13 @@ sock_find(struct host *h, size_t chan, uint32_t inc)
 static void
 sock_close(struct sock *s)
 {
-	if (s->mon)
-		zmq_close(s->mon);
+	/* The monitor first: without a reader its next event would block the I/O thread. */
 	if (s->s) {
 		zmq_socket_monitor(s->s, NULL, 0);
 		zmq_close(s->s);
 	}
+	if (s->mon)
+		zmq_close(s->mon);
 	free(s->out);
 	*s = (struct sock){ 0 };
 }

@@ -13,10 +13,10 @@ static const struct {
 	const char *name;
 	bool module;
 } terms[N_TERMS] = {
-	[SOURCE] = { "source_j", false },   [USEFUL] = { "useful_j", true },
-	[LOSS] = { "loss_j", true },        [FAULT] = { "fault_j", false },
-	[STORED] = { "stored_j", true },    [UNSERVED] = { "unserved_j", true },
-	[LINE] = { "line_j", false },       [BOOKED] = { "abandoned_j", false },
+	[SOURCE] = { "source_j", false }, [USEFUL] = { "useful_j", true },
+	[LOSS] = { "loss_j", true },      [FAULT] = { "fault_j", false },
+	[STORED] = { "stored_j", true },  [UNSERVED] = { "unserved_j", true },
+	[LINE] = { "line_j", false },     [BOOKED] = { "abandoned_j", false },
 };
 
 struct link_end {
@@ -26,9 +26,9 @@ struct link_end {
 
 struct link_scan {
 	struct link_end end[2];
-	double wave0_j;      /* in flight at frame 0 */
-	double abandoned_j;  /* waves of frames below k */
-	double line_j;       /* put into this line by closing ends */
+	double wave0_j;     /* in flight at frame 0 */
+	double abandoned_j; /* waves of frames below k */
+	double line_j;      /* first waves that the ends took when they closed */
 };
 
 struct port_scan {
@@ -36,20 +36,20 @@ struct port_scan {
 	int live, paid, account; /* node */
 	int taken;               /* module */
 	bool on;                 /* at frame k */
-	int64_t since_k;         /* on: the step in which it became live */
 	double base_j;           /* debt that was there before */
 };
 
 struct ledger_scan {
 	const struct runview *view;
 	size_t n_procs, n_links, n_ports;
-	int (*fields)[N_TERMS];  /* per process */
+	int (*fields)[N_TERMS]; /* per process */
 	struct link_scan *links;
 	struct port_scan *ports;
-	int64_t k;               /* links and ports are those of frame k; -1: not begun */
+	int64_t k; /* links and ports are those of frame k; -1: not begun */
 };
 
-/* ---- frames ----------------------------------------------------------------------------------- */
+/* ---- frames -----------------------------------------------------------------------------------
+ */
 
 static double
 word(const struct rec_file *f, int64_t k, int field)
@@ -92,7 +92,8 @@ born(const struct runview *v, size_t proc, int64_t k)
 	return life < 0 ? -1 : rec_file_first_k(runview_life(v, proc, (size_t)life));
 }
 
-/* ---- links ------------------------------------------------------------------------------------ */
+/* ---- links ------------------------------------------------------------------------------------
+ */
 
 /* The end had the link closed during step k. False also when it has no frame k+1. */
 static bool
@@ -109,42 +110,50 @@ sent_before(const struct runview *v, const struct link_end *e, int64_t k)
 	return at(v, e->proc, k, e->wave, &wave) ? wave : 0;
 }
 
-/* An end closed in step k: the line was filled at the voltage of the end that hosts it, and each end
- * takes in one half, h. When the other end did not close in this step (it was killed), its half was
- * put in and stays, or this end took in what nobody had put in. */
-static void
-link_closing(const struct runview *v, struct link_scan *s, int side, int64_t k)
+/* The end closed in step k; then *half is the first wave that it took out of the new line. */
+static bool
+closes_in(const struct runview *v, const struct link_end *e, int64_t k, double *half)
 {
-	const struct link_end *e = &s->end[side], *other = &s->end[!side];
-	double was, net0, net1, wave, line0, line1;
+	double was, net0, net1;
 	int life = runview_life_at(v, e->proc, k + 1);
-	if (!closed_in(v, e, k) || life < 0 || life != runview_life_at(v, e->proc, k) ||
-	    !at(v, e->proc, k, e->state, &was) || was > 0)
+	if (!closed_in(v, e, k) || life != runview_life_at(v, e->proc, k) ||
+	    !at(v, e->proc, k, e->state, &was) || was > 0 || !at(v, e->proc, k, e->net, &net0) ||
+	    !at(v, e->proc, k + 1, e->net, &net1))
+		return false;
+	*half = sent_before(v, e, k + 1) - (net1 - net0);
+	return true;
+}
+
+/* What the node booked for the lines that it closed in step k, less that of its other links. */
+static void
+link_closing(const struct ledger_scan *c, struct link_scan *s, int side, int64_t k)
+{
+	const struct runview *v = c->view;
+	const struct link_end *e = &s->end[side];
+	double half, line0 = 0, line1 = 0;
+	if (!closes_in(v, e, k, &half))
 		return;
-	int line = runview_field(v, e->proc, terms[LINE].name);
-	at(v, e->proc, k, e->net, &net0);
-	at(v, e->proc, k + 1, e->net, &net1);
-	at(v, e->proc, k + 1, e->wave, &wave);
-	at(v, e->proc, k, line, &line0);
-	at(v, e->proc, k + 1, line, &line1);
-	double half = wave - (net1 - net0);
-	/* Two halves, and rounding of the sums. */
-	bool host = line1 - line0 > half;
-	if (host)
-		s->line_j += line1 - line0;
-	if (!closed_in(v, other, k))
-		s->abandoned_j += host ? half : -half;
+	at(v, e->proc, k, c->fields[e->proc][LINE], &line0);
+	at(v, e->proc, k + 1, c->fields[e->proc][LINE], &line1);
+	s->line_j += line1 - line0;
+	for (size_t i = 0; i < c->n_links; i++)
+		for (int o = 0; o < 2; o++) {
+			const struct link_end *other = &c->links[i].end[o];
+			if (other != e && other->proc == e->proc && closes_in(v, other, k, &half))
+				s->line_j -= half;
+		}
 }
 
 /* From frame k to k+1: waves of frame k find a taker in step k, or none. */
 static void
-link_advance(const struct runview *v, struct link_scan *s, int64_t k)
+link_advance(const struct ledger_scan *c, struct link_scan *s, int64_t k)
 {
+	const struct runview *v = c->view;
 	for (int side = 0; side < 2; side++) {
 		double wave = sent_before(v, &s->end[side], k);
 		if (wave != 0 && !closed_in(v, &s->end[!side], k))
 			s->abandoned_j += wave;
-		link_closing(v, s, side, k);
+		link_closing(c, s, side, k);
 	}
 }
 
@@ -173,7 +182,8 @@ link_now(const struct ledger_scan *c, const struct link_scan *s, int64_t k, int6
 	}
 }
 
-/* ---- ports ------------------------------------------------------------------------------------ */
+/* ---- ports ------------------------------------------------------------------------------------
+ */
 
 static double
 debt(const struct runview *v, const struct port_scan *p, int64_t k)
@@ -196,10 +206,8 @@ port_advance(const struct runview *v, struct port_scan *p, int64_t k)
 {
 	bool on = port_on(v, p, k + 1);
 	/* A new life may follow the old one without a gap: its first frame is not "on". */
-	if (on && !p->on) {
-		p->since_k = k;
+	if (on && !p->on)
 		p->base_j = debt(v, p, k);
-	}
 	p->on = on;
 }
 
@@ -209,14 +217,13 @@ port_now(const struct ledger_scan *c, const struct port_scan *p, int64_t k, stru
 	const struct runview *v = c->view;
 	double owed = debt(v, p, k), off = 0;
 	if (p->on) {
-		/* Answers of periods that ended by the last port step below k have arrived. */
+		/* Answers of periods that ended by the last port step below k have arrived; a port
+		 * becomes live at a port step. */
 		int64_t period = runview_topo(v)->port_period, heard = (k - 1) / period * period;
 		double account = 0;
-		if (heard < p->since_k)
-			heard = p->since_k;
 		at(v, p->node, k, p->account, &account);
-		double under_way = total(v, p->module, p->taken, k) -
-		                   total(v, p->module, p->taken, heard);
+		double under_way =
+			total(v, p->module, p->taken, k) - total(v, p->module, p->taken, heard);
 		r->in_transit_j -= account + under_way;
 		r->abandoned_port_j -= p->base_j;
 		off = fabs(owed - p->base_j - account - under_way);
@@ -229,7 +236,8 @@ port_now(const struct ledger_scan *c, const struct port_scan *p, int64_t k, stru
 	}
 }
 
-/* ---- processes -------------------------------------------------------------------------------- */
+/* ---- processes --------------------------------------------------------------------------------
+ */
 
 static void
 proc_now(const struct ledger_scan *c, size_t proc, int64_t k, struct ledger *r)
@@ -251,7 +259,8 @@ proc_now(const struct ledger_scan *c, size_t proc, int64_t k, struct ledger *r)
 		int64_t first = rec_file_first_k(f), last = rec_file_last_k(f);
 		if (first > k || last < first)
 			continue;
-		/* The first life's start is the mesh's; a later one took over what was abandoned. */
+		/* The first life's start is the mesh's; a later one took over what was abandoned.
+		 */
 		double begun = word(f, first, field[STORED]);
 		if (l == 0)
 			r->stored0_j += begun;
@@ -264,7 +273,8 @@ proc_now(const struct ledger_scan *c, size_t proc, int64_t k, struct ledger *r)
 	}
 }
 
-/* ---- the scan --------------------------------------------------------------------------------- */
+/* ---- the scan ---------------------------------------------------------------------------------
+ */
 
 static int
 find_field(const struct runview *v, size_t proc, const char *name, int *ret, struct err *err)
@@ -273,9 +283,11 @@ find_field(const struct runview *v, size_t proc, const char *name, int *ret, str
 	const struct rec_field *f = runview_fields(v, proc, &n);
 	*ret = runview_field(v, proc, name);
 	if (*ret < 0)
-		return err_set(err, ERR_INPUT, "%s: no field '%s' was recorded", runview_id(v, proc), name);
+		return err_set(err, ERR_INPUT, "%s: no field '%s' was recorded",
+		               runview_id(v, proc), name);
 	if (f[*ret].type != 'f')
-		return err_set(err, ERR_INPUT, "%s: field '%s' is not a float", runview_id(v, proc), name);
+		return err_set(err, ERR_INPUT, "%s: field '%s' is not a float", runview_id(v, proc),
+		               name);
 	return 0;
 }
 
@@ -318,9 +330,11 @@ find_links(struct ledger_scan *c, struct err *err)
 			const char *id = t->links[i].id;
 			rc = find_chan_field(c->view, e->proc, "link", id, "state", &e->state, err);
 			if (!rc)
-				rc = find_chan_field(c->view, e->proc, "link", id, "wave_j", &e->wave, err);
+				rc = find_chan_field(c->view, e->proc, "link", id, "wave_j",
+				                     &e->wave, err);
 			if (!rc)
-				rc = find_chan_field(c->view, e->proc, "link", id, "net_j", &e->net, err);
+				rc = find_chan_field(c->view, e->proc, "link", id, "net_j", &e->net,
+				                     err);
 		}
 	}
 	return rc;
@@ -339,11 +353,14 @@ find_ports(struct ledger_scan *c, struct err *err)
 		p->module = t->n_nodes + t->ports[i].module;
 		rc = find_chan_field(c->view, p->node, "port", module, "live", &p->live, err);
 		if (!rc)
-			rc = find_chan_field(c->view, p->node, "port", module, "paid_j", &p->paid, err);
+			rc = find_chan_field(c->view, p->node, "port", module, "paid_j", &p->paid,
+			                     err);
 		if (!rc)
-			rc = find_chan_field(c->view, p->node, "port", module, "account_j", &p->account, err);
+			rc = find_chan_field(c->view, p->node, "port", module, "account_j",
+			                     &p->account, err);
 		if (!rc)
-			rc = find_chan_field(c->view, p->module, "in", node, "taken_j", &p->taken, err);
+			rc = find_chan_field(c->view, p->module, "in", node, "taken_j", &p->taken,
+			                     err);
 	}
 	return rc;
 }
@@ -356,7 +373,8 @@ ledger_create(const struct runview *view, struct ledger_scan **ret, struct err *
 		return err_set(err, ERR_STATE, "energy ledger: early frames were dropped");
 	for (size_t i = 0; i < runview_n_procs(view); i++)
 		if (!runview_n_lives(view, i))
-			return err_set(err, ERR_INPUT, "energy ledger: nothing was recorded of '%s'",
+			return err_set(err, ERR_INPUT,
+			               "energy ledger: nothing was recorded of '%s'",
 			               runview_id(view, i));
 	if (runview_last_k(view) < 0)
 		return err_set(err, ERR_INPUT, "energy ledger: no frames");
@@ -406,7 +424,8 @@ scan_begin(struct ledger_scan *c)
 	for (size_t i = 0; i < c->n_links; i++) {
 		struct link_scan *s = &c->links[i];
 		s->abandoned_j = s->line_j = 0;
-		s->wave0_j = sent_before(c->view, &s->end[0], 0) + sent_before(c->view, &s->end[1], 0);
+		s->wave0_j =
+			sent_before(c->view, &s->end[0], 0) + sent_before(c->view, &s->end[1], 0);
 	}
 	for (size_t i = 0; i < c->n_ports; i++) {
 		c->ports[i].on = false;
@@ -423,7 +442,7 @@ ledger_at(struct ledger_scan *c, int64_t k, struct ledger *ret)
 		scan_begin(c);
 	for (; c->k < k; c->k++) {
 		for (size_t i = 0; i < c->n_links; i++)
-			link_advance(c->view, &c->links[i], c->k);
+			link_advance(c, &c->links[i], c->k);
 		for (size_t i = 0; i < c->n_ports; i++)
 			port_advance(c->view, &c->ports[i], c->k);
 	}
@@ -434,9 +453,9 @@ ledger_at(struct ledger_scan *c, int64_t k, struct ledger *ret)
 		link_now(c, &c->links[i], k, last_k, &r);
 	for (size_t i = 0; i < c->n_ports; i++)
 		port_now(c, &c->ports[i], k, &r);
-	r.residual_j = r.source_j - (r.useful_j + r.loss_j + r.fault_j + (r.stored_j - r.stored0_j) +
-	                             (r.in_flight_j - r.in_flight0_j) + r.in_transit_j +
-	                             ledger_abandoned_j(&r));
+	r.residual_j = r.source_j -
+	               (r.useful_j + r.loss_j + r.fault_j + (r.stored_j - r.stored0_j) +
+	                (r.in_flight_j - r.in_flight0_j) + r.in_transit_j + ledger_abandoned_j(&r));
 	r.scale_j = fmax(fmax(r.source_j, r.stored0_j + r.in_flight0_j), 1);
 	r.residual = fabs(r.residual_j) / r.scale_j;
 	r.link_residual /= r.scale_j;
@@ -500,7 +519,7 @@ ledger_print(FILE *f, const struct ledger *l)
 	fprintf(f, "energy at frame %" PRId64 "\n", l->k);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		fprintf(f, "  %-20s %18.9g J\n", rows[i].name, rows[i].joule);
-	fprintf(f, "  residual %.3g of %.9g J; worst link %s %.3g, worst port %s %.3g\n", l->residual,
-	        l->scale_j, l->link_id[0] ? l->link_id : "-", l->link_residual,
+	fprintf(f, "  residual %.3g of %.9g J; worst link %s %.3g, worst port %s %.3g\n",
+	        l->residual, l->scale_j, l->link_id[0] ? l->link_id : "-", l->link_residual,
 	        l->port_id[0] ? l->port_id : "-", l->port_residual);
 }

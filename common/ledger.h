@@ -1,20 +1,21 @@
 /*
- * ledger.h - where the energy of a run went, over all processes and lives; it can be wrong, and says so.
+ * ledger.h - where the energy of a run went, over all processes and lives; it can be wrong, and
+ * says so.
  *
  * At frame k (docs/recorder.md, "Energy"):
  *   source = useful + loss + fault + (stored - stored0) + (in_flight - in_flight0) + in_transit
  *            + abandoned
  * A dead life counts with its last frame.
  *   in_flight   energy of the waves sent in step k-1 that the other end may still take in
- *   in_transit  -(what modules took and nodes have not yet paid): the account of each live port plus the
- *               answer that is under way; negative, because the bus still holds that energy
- *   abandoned   booked by nodes (line capacitance moved) + waves that no end took in + what was stored in
- *               dead lives (less what their successors began with) + debts of dead ports
- * None of these is formed as a difference of the others: a wave is in flight, or abandoned, by its own
- * energy at the sender and by whether the other end's frame says that it had the link closed in the next
- * step; a port's debt is formed from the node's account and the module's meter. So a lost or altered
- * wave or answer shows as residual. Per link, sent minus received must be the change in flight, and
- * per port, taken = paid + account + under way; the worst of each is named.
+ *   in_transit  -(what modules took and nodes have not yet paid): the account of each live port
+ * plus the answer that is under way; negative, because the bus still holds that energy abandoned
+ * booked by nodes (line capacitance moved) + waves that no end took in + what was stored in dead
+ * lives (less what their successors began with) + debts of dead ports None of these is formed as a
+ * difference of the others: a wave is in flight, or abandoned, by its own energy at the sender and
+ * by whether the other end's frame says that it had the link closed in the next step; a port's debt
+ * is formed from the node's account and the module's meter. So a lost or altered wave or answer
+ * shows as residual. Per link, sent minus received must be the change in flight, and per port,
+ * taken = paid + account + under way; the worst of each is named.
  */
 #ifndef VL_LEDGER_H
 #define VL_LEDGER_H
@@ -28,14 +29,14 @@
 struct ledger {
 	int64_t k;
 	double source_j, useful_j, loss_j, fault_j;
-	double stored_j, stored0_j;       /* of the living; at the start */
+	double stored_j, stored0_j; /* of the living; at the start */
 	double in_flight_j, in_flight0_j;
 	double in_transit_j;
 	double abandoned_booked_j, abandoned_wave_j, abandoned_stored_j, abandoned_port_j;
-	double unserved_j;                /* demanded and not served, while alive */
-	double residual_j;                /* source minus all that it should be */
-	double scale_j;                   /* max(source, initially stored, 1 J) */
-	double residual;                  /* |residual_j| / scale_j */
+	double unserved_j; /* demanded and not served, while alive */
+	double residual_j; /* source minus all that it should be */
+	double scale_j;    /* max(source, initially stored, 1 J) */
+	double residual;   /* |residual_j| / scale_j */
 	/* worst link and port, over scale_j; "" when there are none */
 	double link_residual, port_residual;
 	char link_id[TOPO_ID_MAX], port_id[2 * TOPO_ID_MAX];

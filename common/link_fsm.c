@@ -101,9 +101,10 @@ never_began(const struct link_rec *r, const struct link_arg *a)
 }
 
 static bool
-ahead(const struct link_rec *r, const struct link_arg *a)
+not_joined(const struct link_rec *r, const struct link_arg *a)
 {
-	return a->k < r->j;
+	(void)a;
+	return !r->joined;
 }
 
 static bool
@@ -114,7 +115,7 @@ ended_and_due(const struct link_rec *r, const struct link_arg *a)
 
 /* ---- the table --------------------------------------------------------------------------- */
 
-enum { SET_PARK = 1, SET_ANSWERED = 2, SET_GONE = 4, SET_J = 8, SET_CONN = 16 };
+enum { SET_PARK = 1, SET_ANSWERED = 2, SET_GONE = 4, SET_J = 8, SET_CONN = 16, SET_JOINED = 32 };
 
 struct link_rule {
 	unsigned states; /* bits of enum link_state */
@@ -135,12 +136,11 @@ struct link_rule {
 /* Rows of one event stand together; the first row whose state and guard match is taken. */
 static const struct link_rule rules[] = {
 	{ IN(LINK_LIVE), LE_JOIN, never_began, 0, LA_CLOSE, LINK_OPEN, "ended before it began" },
-	{ IN(LINK_LIVE), LE_JOIN, always, 0, LA_JOIN, SAME, "joins" },
+	{ IN(LINK_LIVE), LE_JOIN, always, SET_JOINED, LA_JOIN, SAME, "joins" },
 
 	{ GREETING_READY, LE_LATER, always, 0, LA_READY | LA_CLOSE, LINK_OPEN, "superseded, J unknown" },
-	{ IN(LINK_LIVE), LE_LATER, ahead, 0, LA_READY | LA_CLOSE, LINK_OPEN, "superseded before J" },
-	{ IN(LINK_LIVE), LE_LATER, never_began, 0, LA_READY | LA_CLOSE, LINK_OPEN,
-	  "superseded, never began" },
+	{ IN(LINK_LIVE), LE_LATER, not_joined, 0, LA_READY | LA_CLOSE, LINK_OPEN,
+	  "superseded before it joined" },
 	{ IN(LINK_LIVE), LE_LATER, ended_and_due, 0, LA_READY | LA_GONE | LA_CLOSE, LINK_OPEN,
 	  "older life has ended" },
 	{ IN(LINK_LIVE), LE_LATER, always, 0, 0, SAME, "older life undecided" },
@@ -159,7 +159,7 @@ static const struct link_rule rules[] = {
 
 	{ IN(LINK_NONE), LE_ANNOUNCE, always, 0, LA_SOCKET | LA_GREET, LINK_GREETING, "announced" },
 
-	{ GREETING_READY, LE_START, always, SET_J, 0, LINK_LIVE, "initial start" },
+	{ GREETING_READY, LE_START, always, SET_J | SET_JOINED, 0, LINK_LIVE, "initial start" },
 
 	{ ANY_LIFE, LE_GREET, always, SET_CONN, LA_GREETOK, SAME, "greeted" },
 
@@ -218,6 +218,8 @@ apply(struct link_rec *r, const struct link_rule *rule, const struct link_arg *a
 		r->answered = true;
 	if (rule->set & SET_GONE)
 		r->gone = true;
+	if (rule->set & SET_JOINED)
+		r->joined = true;
 	if (rule->set & SET_J)
 		r->j = a->k;
 	if (rule->actions & LA_TAKE)

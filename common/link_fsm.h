@@ -69,6 +69,7 @@ struct link_rec {
 	int64_t park_k;       /* last frame of a peer that parks */
 	bool connected;       /* the peer's end was there once */
 	bool park, answered, gone;
+	bool joined;          /* own step has reached J */
 };
 
 struct link_arg {

@@ -18,7 +18,7 @@ struct loadflow_matrix {
 
 /* One module on its live inputs: input voltage, currents and their derivatives. */
 struct oring {
-	size_t n;         /* live inputs */
+	size_t n; /* live inputs */
 	uint32_t node[TOPO_FEEDS_MAX], port[TOPO_FEEDS_MAX];
 	double u, i[TOPO_FEEDS_MAX], didv[TOPO_FEEDS_MAX][TOPO_FEEDS_MAX];
 };
@@ -31,7 +31,8 @@ oring_solve(const struct topo_module *m, double power, const double *v, struct o
 	double v1 = v[o->node[hi]], v2 = o->n == 2 ? v[o->node[1 - hi]] : -INFINITY;
 	double g = m->p.class == MODULE_RESISTIVE ? 1 / m->p.r_load_ohm : power / (v_uv * v_uv);
 	bool both = false, constant = m->p.class != MODULE_RESISTIVE;
-	/* Constant power: the higher root of n u^2 - (sum V) u + r P = 0; without one, or below V_uv, a resistor. */
+	/* Constant power: the higher root of n u^2 - (sum V) u + r P = 0; without one, or below
+	 * V_uv, a resistor. */
 	double disc = v1 * v1 - 4 * r * power;
 	double u = disc >= 0 ? (v1 + sqrt(disc)) / 2 : 0;
 	if (constant && u < v2) {
@@ -47,7 +48,8 @@ oring_solve(const struct topo_module *m, double power, const double *v, struct o
 			u = (v1 + v2) / (2 + r * g);
 		}
 	}
-	double n = both ? 2 : 1, slope = constant ? -power / (u * u) : g, dudv = 1 / (n + r * slope);
+	double n = both ? 2 : 1, slope = constant ? -power / (u * u) : g,
+	       dudv = 1 / (n + r * slope);
 	o->u = u;
 	memset(o->i, 0, sizeof o->i);
 	memset(o->didv, 0, sizeof o->didv);
@@ -216,7 +218,8 @@ static bool
 settle(struct loadflow *l, enum loadflow_fault fault, uint32_t index)
 {
 	enum { STEPS_MAX = 500 };
-	const double c_f = 20e-3, first_s = 1e-3, tol_a = 1e-8, move_max_v = 2, gone_s = 1e-12, far_s = 1e9;
+	const double c_f = 20e-3, first_s = 1e-3, tol_a = 1e-8, move_max_v = 2, gone_s = 1e-12,
+		     far_s = 1e9;
 	const struct topo *t = l->topo;
 	struct loadflow_matrix *m = l->m;
 	double h = first_s, before = INFINITY;
@@ -264,7 +267,8 @@ worst(struct loadflow_verdict *w, enum loadflow_problem problem, size_t at, doub
 }
 
 static void
-judge_supply(const struct loadflow *l, enum loadflow_fault fault, uint32_t index, struct loadflow_verdict *w)
+judge_supply(const struct loadflow *l, enum loadflow_fault fault, uint32_t index,
+             struct loadflow_verdict *w)
 {
 	const struct topo *t = l->topo;
 	for (size_t i = 0; i < t->n_nodes; i++) {
@@ -278,7 +282,8 @@ judge_supply(const struct loadflow *l, enum loadflow_fault fault, uint32_t index
 }
 
 static void
-judge(const struct loadflow *l, enum loadflow_fault fault, uint32_t index, struct loadflow_verdict *w)
+judge(const struct loadflow *l, enum loadflow_fault fault, uint32_t index,
+      struct loadflow_verdict *w)
 {
 	const struct topo *t = l->topo;
 	*w = (struct loadflow_verdict){ .v_min_v = INFINITY };
@@ -291,7 +296,8 @@ judge(const struct loadflow *l, enum loadflow_fault fault, uint32_t index, struc
 			w->v_min_v = l->v_v[i];
 			w->v_min_at = (uint32_t)i;
 		}
-		double loading = t->nodes[i].p.has_feed ? l->feed_a[i] / t->nodes[i].p.feed.i_rated_a : 0;
+		double loading =
+			t->nodes[i].p.has_feed ? l->feed_a[i] / t->nodes[i].p.feed.i_rated_a : 0;
 		if (loading > w->loading) {
 			w->loading = loading;
 			w->loading_at = (uint32_t)i;
@@ -313,8 +319,9 @@ fill_currents(struct loadflow *l, enum loadflow_fault fault, uint32_t index)
 	const struct topo *t = l->topo;
 	double slope;
 	for (size_t i = 0; i < t->n_nodes; i++)
-		l->feed_a[i] = feed_live(l, i, fault, index) ?
-		                       feed_current(&t->nodes[i].p.feed, l->v_v[i], &slope) : 0;
+		l->feed_a[i] = feed_live(l, i, fault, index)
+		                       ? feed_current(&t->nodes[i].p.feed, l->v_v[i], &slope)
+		                       : 0;
 	for (size_t i = 0; i < t->n_links; i++) {
 		const struct topo_link *k = &t->links[i];
 		bool live = link_live(l, i, fault, index) && l->m->live[k->a];
@@ -339,7 +346,8 @@ fill_currents(struct loadflow *l, enum loadflow_fault fault, uint32_t index)
 }
 
 void
-loadflow_solve(struct loadflow *l, enum loadflow_fault fault, uint32_t index, struct loadflow_verdict *w)
+loadflow_solve(struct loadflow *l, enum loadflow_fault fault, uint32_t index,
+               struct loadflow_verdict *w)
 {
 	find_live(l, fault, index);
 	l->solved = settle(l, fault, index);
@@ -356,26 +364,30 @@ loadflow_text(const struct loadflow *l, const struct loadflow_verdict *w, char *
 		if (isinf(w->v_min_v))
 			snprintf(buf, size, "carried, nothing is left to feed");
 		else
-			snprintf(buf, size, "carried, lowest bus %s %.2f V", t->nodes[w->v_min_at].id, w->v_min_v);
+			snprintf(buf, size, "carried, lowest bus %s %.2f V",
+			         t->nodes[w->v_min_at].id, w->v_min_v);
 		break;
 	case LOADFLOW_NO_SOLUTION:
 		snprintf(buf, size, "cannot be supplied: no steady state");
 		break;
 	case LOADFLOW_DARK:
-		snprintf(buf, size, "cannot be supplied: no feed reaches node %s", t->nodes[w->at].id);
+		snprintf(buf, size, "cannot be supplied: no feed reaches node %s",
+		         t->nodes[w->at].id);
 		break;
 	case LOADFLOW_MODULE_DARK:
 		snprintf(buf, size, "module %s loses its only input", t->modules[w->at].id);
 		break;
 	case LOADFLOW_LOW:
-		snprintf(buf, size, "cannot be supplied: bus %s falls to %.2f V", t->nodes[w->at].id, w->value);
+		snprintf(buf, size, "cannot be supplied: bus %s falls to %.2f V",
+		         t->nodes[w->at].id, w->value);
 		break;
 	case LOADFLOW_OVERLOAD:
-		snprintf(buf, size, "feed %s is loaded to %.0f %% of its rating", t->nodes[w->at].id, w->value * 100);
+		snprintf(buf, size, "feed %s is loaded to %.0f %% of its rating",
+		         t->nodes[w->at].id, w->value * 100);
 		break;
 	case LOADFLOW_FUSE:
-		snprintf(buf, size, "link %s carries %.1f A, its fuse is %.4g A", t->links[w->at].id, w->value,
-		         t->links[w->at].p.fuse_a);
+		snprintf(buf, size, "link %s carries %.1f A, its fuse is %.4g A",
+		         t->links[w->at].id, w->value, t->links[w->at].p.fuse_a);
 		break;
 	}
 	return buf;
@@ -388,7 +400,7 @@ make_matrix(struct loadflow *l, struct err *err)
 {
 	const struct topo *t = l->topo;
 	size_t n_edges = 0;
-	uint32_t (*edges)[2] = calloc(t->n_links + t->n_modules + 1, sizeof *edges);
+	uint32_t(*edges)[2] = calloc(t->n_links + t->n_modules + 1, sizeof *edges);
 	if (!edges)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	for (size_t i = 0; i < t->n_links; i++, n_edges++) {
@@ -425,8 +437,8 @@ loadflow_create(const struct topo *t, struct loadflow **ret, struct err *err)
 		l->m->step = calloc(t->n_nodes + 1, sizeof(double));
 		l->m->live = calloc(t->n_nodes + 1, sizeof(bool));
 	}
-	bool ok = l->v_v && l->feed_a && l->load_w && l->link_a && l->port_a && l->module_v && l->module_w && l->m &&
-	          l->m->f && l->m->step && l->m->live;
+	bool ok = l->v_v && l->feed_a && l->load_w && l->link_a && l->port_a && l->module_v &&
+	          l->module_w && l->m && l->m->f && l->m->step && l->m->live;
 	int rc = ok ? make_matrix(l, err) : err_set(err, ERR_NOMEM, "out of memory");
 	if (rc) {
 		loadflow_destroy(&l);

@@ -5,10 +5,10 @@
  *   feeds     i = clip((v0 - v)/R_d, 0, I_max), without the corrections of the distributed control;
  *   loads     at their highest level over time: P/v, below 36 V P v/36^2;
  *   modules   at their highest power, drawn through r_port from each input whose bus is higher than
- *             the module's input capacitor (ideal diodes), so a dead input's share moves to the other;
- *   links     r; links that start open carry nothing.
- * Only a stable solution counts (Jacobian positive definite): the one that the mesh would settle in.
- * Supercapacitors carry no static current.
+ *             the module's input capacitor (ideal diodes), so a dead input's share moves to the
+ * other; links     r; links that start open carry nothing. Only a stable solution counts (Jacobian
+ * positive definite): the one that the mesh would settle in. Supercapacitors carry no static
+ * current.
  */
 #ifndef VL_LOADFLOW_H
 #define VL_LOADFLOW_H
@@ -25,13 +25,13 @@ struct loadflow {
 	const struct topo *topo;
 	/* Of the last solve. */
 	bool solved;
-	double *v_v;        /* per node; NaN: dead, or no feed reaches it */
-	double *feed_a;     /* per node, 0 without a feed */
-	double *link_a;     /* per link, a -> b */
-	double *port_a;     /* per port, into the module */
-	double *module_v;   /* per module: its input; NaN: no live input */
-	double *load_w;     /* per node: built-in load at its highest level */
-	double *module_w;   /* per module: highest power; class resistive: at nominal */
+	double *v_v;      /* per node; NaN: dead, or no feed reaches it */
+	double *feed_a;   /* per node, 0 without a feed */
+	double *link_a;   /* per link, a -> b */
+	double *port_a;   /* per port, into the module */
+	double *module_v; /* per module: its input; NaN: no live input */
+	double *load_w;   /* per node: built-in load at its highest level */
+	double *module_w; /* per module: highest power; class resistive: at nominal */
 	struct loadflow_matrix *m;
 };
 
@@ -44,27 +44,29 @@ enum loadflow_problem {
 	LOADFLOW_NO_SOLUTION, /* voltage collapse */
 	LOADFLOW_DARK,        /* a node with a load that no feed reaches */
 	LOADFLOW_MODULE_DARK, /* a module that has no live input left */
-	LOADFLOW_LOW,         /* a bus, or a module's input by more than its port drops, below V_MIN */
-	LOADFLOW_OVERLOAD,    /* a feed above LOADING_MAX */
-	LOADFLOW_FUSE,        /* a link above its fuse */
+	LOADFLOW_LOW,      /* a bus, or a module's input by more than its port drops, below V_MIN */
+	LOADFLOW_OVERLOAD, /* a feed above LOADING_MAX */
+	LOADFLOW_FUSE,     /* a link above its fuse */
 };
 
 struct loadflow_verdict {
 	enum loadflow_problem problem;
-	uint32_t at;       /* node, module or link that is worst */
-	double value;      /* V, loading (1), or A */
-	double v_min_v;    /* lowest live bus */
+	uint32_t at;    /* node, module or link that is worst */
+	double value;   /* V, loading (1), or A */
+	double v_min_v; /* lowest live bus */
 	uint32_t v_min_at;
-	double loading;    /* highest */
+	double loading; /* highest */
 	uint32_t loading_at;
 };
 
 int loadflow_create(const struct topo *, struct loadflow **ret, struct err *);
 /* `index`: node or link; LOADFLOW_FEED: the node whose feed is lost. */
-void loadflow_solve(struct loadflow *, enum loadflow_fault, uint32_t index, struct loadflow_verdict *);
+void loadflow_solve(struct loadflow *, enum loadflow_fault, uint32_t index,
+                    struct loadflow_verdict *);
 void loadflow_destroy(struct loadflow **);
 
 /* "bus n4 falls to 44.1 V". Returns buf. */
-char *loadflow_text(const struct loadflow *, const struct loadflow_verdict *, char *buf, size_t size);
+char *loadflow_text(const struct loadflow *, const struct loadflow_verdict *, char *buf,
+                    size_t size);
 
 #endif

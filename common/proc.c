@@ -19,7 +19,6 @@ struct slot {
 struct edge_rec {
 	struct link_rec r;
 	bool greeted;    /* GREETOK received */
-	bool fresh;      /* JOIN has not been handed to the core */
 	int64_t peer_j;  /* first step of the peer's clock as far as it matters here, -1: unknown */
 	int64_t heard_ns;
 	size_t head, n;
@@ -60,7 +59,7 @@ struct proc {
 	size_t n_faults;
 	struct core_cmd faults[FAULTS_MAX]; /* agreed by command, ascending k */
 
-	bool held, paused, pending;
+	bool held, paused, stays_paused, pending;
 	struct sup_msg cmd; /* pending until k = cmd.k */
 	double speed;
 	int64_t speed_k;
@@ -170,7 +169,7 @@ unstash(struct proc *p, struct edge_rec *e)
 static int64_t
 own_j(const struct proc *p)
 {
-	return p->first >= 0 ? p->first : p->s->start_k > 0 ? p->s->start_k : -1;
+	return p->first >= 0 ? p->first : p->s->start_k;
 }
 
 /* J of a channel is the later of both ends' first steps, once both are known. */
@@ -185,10 +184,8 @@ settle(struct proc *p, struct edge_rec *e, enum link_event event)
 	if (!a.starts && event == LE_SCRIPTED)
 		return;
 	link_fsm(&e->r, event, &a);
-	if (e->r.state == LINK_LIVE) {
-		e->fresh = event != LE_START;
+	if (e->r.state == LINK_LIVE)
 		unstash(p, e);
-	}
 }
 
 static void
@@ -238,7 +235,9 @@ announce(struct proc *p, size_t chan, uint32_t inc, bool runs)
 	if (!r)
 		return;
 	e->last_inc = inc;
-	*r = (struct edge_rec){ .peer_j = runs ? 0 : -1, .heard_ns = p->now_ns };
+	/* Before the first clock starts, all that there is will start at 0. */
+	bool first = p->s->start_k == 0 && p->first < 0;
+	*r = (struct edge_rec){ .peer_j = runs || first ? 0 : -1, .heard_ns = p->now_ns };
 	for (size_t i = 0; i < p->s->n_starts; i++) {
 		const struct slice_start *st = &p->s->starts[i];
 		if (st->chan == chan && st->peer_inc == inc)
@@ -246,7 +245,7 @@ announce(struct proc *p, size_t chan, uint32_t inc, bool runs)
 	}
 	link_rec_init(&r->r, kind_of(p, chan), p->s->port_period, inc);
 	carry_out(p, chan, r, link_fsm(&r->r, LE_ANNOUNCE, NULL));
-	settle(p, r, LE_SCRIPTED);
+	settle(p, r, first ? LE_START : LE_SCRIPTED);
 }
 
 /* ---- creation ----------------------------------------------------------------------------- */
@@ -554,12 +553,13 @@ agree_fault(struct proc *p, const struct sup_msg *m)
 
 /* Nothing is left to wait for: the command lies past this process's time, or before it. */
 static void
-act_at_once(struct proc *p, const struct sup_msg *m)
+act_at_once(struct proc *p, const struct sup_msg *m, bool before)
 {
 	if (m->act == ACT_SPEED) {
 		p->speed = m->x;
 		p->speed_k = p->k;
 	}
+	p->paused = before && (m->act == ACT_PAUSE || p->stays_paused);
 	report(p, SM_ACTED, m->cmd);
 }
 
@@ -569,6 +569,8 @@ agree(struct proc *p, const struct sup_msg *m)
 	if (p->state == PROC_PARKING || p->state == PROC_PARKED || p->state == PROC_EXIT)
 		return;
 	int64_t end = p->end;
+	/* Only a resume or the stop ends a pause; other commands take it along to S. */
+	p->stays_paused = p->paused && m->act != ACT_NONE && m->act != ACT_STOP;
 	p->held = p->paused = false;
 	if (m->act == ACT_STOP && m->k < p->end)
 		p->end = m->k;
@@ -579,7 +581,7 @@ agree(struct proc *p, const struct sup_msg *m)
 	if (p->state == PROC_DONE || k < 0 || m->k >= end || m->k < k) {
 		/* Only a starter can be above S: S lies above what all others reported. */
 		assert(p->state != PROC_RUNNING || m->k >= k || p->s->start_k > 0);
-		act_at_once(p, m);
+		act_at_once(p, m, p->state != PROC_DONE && m->k < end);
 		return;
 	}
 	assert(!p->pending);
@@ -593,6 +595,7 @@ static void
 act(struct proc *p)
 {
 	p->pending = false;
+	p->paused = p->stays_paused;
 	switch (p->cmd.act) {
 	case ACT_PAUSE:
 		p->paused = true;
@@ -614,20 +617,10 @@ started(struct proc *p)
 {
 	if (p->s->start_k > 0) {
 		p->go = true;
-		if (p->state == PROC_READY)
-			start(p, p->s->start_k);
 		return;
 	}
-	if (p->state != PROC_READY && p->state != PROC_GREETING)
-		return;
-	start(p, 0);
-	for (size_t c = 0; c < p->n; c++) {
-		struct edge_rec *e = newest(p, c);
-		if (e) {
-			e->peer_j = 0;
-			settle(p, e, LE_START);
-		}
-	}
+	if (p->state == PROC_READY || p->state == PROC_GREETING)
+		start(p, 0);
 }
 
 void
@@ -692,8 +685,13 @@ become_ready(struct proc *p)
 {
 	p->state = PROC_READY;
 	report(p, SM_READY, 0);
-	if (p->go)
-		start(p, p->s->start_k);
+}
+
+/* A scripted starter goes by itself, unless a command is under way or the mesh is paused. */
+static bool
+may_start(const struct proc *p)
+{
+	return p->go && p->s->start_k > 0 && !p->held && !p->paused;
 }
 
 /* A scripted start of the peer lies behind, and it has not been announced: wait for it. */
@@ -748,7 +746,7 @@ arrive_chan(struct proc *p, size_t chan)
 		unsigned actions = link_fsm(&old->r, LE_LATER, &at);
 		if (!(actions & LA_READY))
 			return false;
-		if ((actions & LA_GONE) && !old->fresh)
+		if (actions & LA_GONE)
 			*in = (struct core_in){ .kind = CORE_IN_GONE,
 				                .rx = old->r.rx,
 				                .peer_inc = old->r.peer_inc };
@@ -758,9 +756,8 @@ arrive_chan(struct proc *p, size_t chan)
 	if (e->n == 0)
 		return true;
 	struct edge_rec *r = e->rec[0];
-	if (r->fresh && r->r.state == LINK_LIVE && p->k >= r->r.j) {
+	if (!r->r.joined && r->r.state == LINK_LIVE && p->k >= r->r.j) {
 		unsigned actions = link_fsm(&r->r, LE_JOIN, &at);
-		r->fresh = false;
 		carry_out(p, chan, r, actions);
 		e->older = *in;
 		if (actions & LA_JOIN) { /* rx stays that of an older life that ends here */
@@ -825,9 +822,12 @@ gather(struct proc *p)
 			assert(found);
 		}
 		if (actions & LA_GONE) {
-			p->in[c] = (struct core_in){ .kind = CORE_IN_GONE,
-				                     .rx = r->rx,
-				                     .peer_inc = r->peer_inc };
+			/* Gone before its first offer came: for the core it never joined. */
+			bool joins = p->in[c].kind == CORE_IN_JOIN;
+			p->in[c] = joins ? e->older
+			                 : (struct core_in){ .kind = CORE_IN_GONE,
+				                             .rx = r->rx,
+				                             .peer_inc = r->peer_inc };
 			carry_out(p, c, e->rec[0], actions);
 		}
 	}
@@ -943,6 +943,10 @@ before_step(struct proc *p)
 		become_ready(p);
 		return before_step(p);
 	case PROC_READY:
+		if (!may_start(p))
+			return PROC_WAITING;
+		start(p, p->s->start_k);
+		return before_step(p);
 	case PROC_PARKED:
 	case PROC_DONE:
 		return PROC_WAITING;

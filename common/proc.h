@@ -64,6 +64,9 @@ void proc_receive(struct proc *, size_t chan, uint32_t inc, const struct link_ms
 /* LE_DISCONNECTED: only when everything that had arrived before was handed in. */
 void proc_disconnected(struct proc *, size_t chan, uint32_t inc);
 void proc_connected(struct proc *, size_t chan, uint32_t inc);
+/* Before SM_DEATH is handed in, proc_connected() must have been called for each record of that peer
+ * whose transport was ever connected: the word counts only for those that were not, so that it never
+ * overtakes data. */
 void proc_supervisor(struct proc *, const struct sup_msg *);
 /* Wall time goes on; `waiting_ns` is what drives WAIT and accusations. */
 void proc_tick(struct proc *, int64_t now_ns, int64_t stall_ns);

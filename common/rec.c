@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core.h"
 #include "rec_stream.h"
@@ -21,7 +22,8 @@ static int
 stream_path(const char *dir, const struct rec_head *h, const char *suffix, char **ret,
             struct err *err)
 {
-	if (asprintf(ret, "%s/%s.%s.%" PRIu32 ".%s", dir, h->kind, h->id, h->incarnation, suffix) < 0) {
+	if (asprintf(ret, "%s/%s.%s.%" PRIu32 ".%s", dir, h->kind, h->id, h->incarnation, suffix) <
+	    0) {
 		*ret = NULL;
 		return err_set(err, ERR_NOMEM, "%s: out of memory", dir);
 	}
@@ -55,9 +57,13 @@ rec_create(const char *dir, const struct rec_head *head, const struct rec_field 
 	/* Events first: who finds a file of frames finds both. */
 	rc = rec_stream_create(events, head, REC_EVENTS, rec_event_fields, REC_EVENT_WORDS, 0,
 	                       &r->events, err);
-	if (!rc)
+	if (!rc) {
 		rc = rec_stream_create(frames, head, REC_FRAMES, fields, n_fields, keep_frames,
 		                       &r->frames, err);
+		/* Made just now, by us: without frames it is of no use to anybody. */
+		if (rc && events)
+			unlink(events);
+	}
 	if (!rc) {
 		*ret = r;
 		r = NULL;

@@ -22,8 +22,8 @@ struct view {
 	/* file */
 	int fd;
 	char *path;
-	struct rec_disk *disk;      /* mapped header, or the writer's in memory */
-	char *data;                 /* mapped frames, NULL when there are none */
+	struct rec_disk *disk; /* mapped header, or the writer's in memory */
+	char *data;            /* mapped frames, NULL when there are none */
 	uint64_t data_off, data_len;
 	/* memory */
 	const struct rec_stream *stream;
@@ -41,8 +41,8 @@ struct rec_file {
 static int
 bad(const struct view *v, struct err *err, const char *what)
 {
-	return err_set(err, ERR_INPUT, "%s: not a good recorder file: %s", v->path ? v->path : "memory",
-	               what);
+	return err_set(err, ERR_INPUT, "%s: not a good recorder file: %s",
+	               v->path ? v->path : "memory", what);
 }
 
 static bool
@@ -60,7 +60,9 @@ check_head(const struct view *v, enum rec_what what, uint64_t size, struct err *
 	if (d->version != REC_VERSION)
 		return bad(v, err, "unknown version");
 	if (d->what != (uint32_t)what)
-		return bad(v, err, what == REC_FRAMES ? "it does not hold frames" : "it does not hold events");
+		return bad(v, err,
+		           what == REC_FRAMES ? "it does not hold frames"
+		                              : "it does not hold events");
 	if (!(d->n_fields >= 1 && d->n_fields <= REC_FIELDS_MAX))
 		return bad(v, err, "number of fields");
 	if (d->head_bytes != rec_head_bytes(d->n_fields) || d->head_bytes > size)
@@ -74,7 +76,8 @@ check_head(const struct view *v, enum rec_what what, uint64_t size, struct err *
 	const struct rec_field *f = (const struct rec_field *)(d + 1);
 	for (uint32_t i = 0; i < d->n_fields; i++)
 		if (!ended(f[i].name, sizeof f[i].name, false) ||
-		    !ended(f[i].unit, sizeof f[i].unit, true) || (f[i].type != 'f' && f[i].type != 'i'))
+		    !ended(f[i].unit, sizeof f[i].unit, true) ||
+		    (f[i].type != 'f' && f[i].type != 'i'))
 			return bad(v, err, "field table");
 	/* A field table that is cut short shows as something behind its end. */
 	const char *pad = (const char *)(f + d->n_fields), *end = (const char *)d + d->head_bytes;
@@ -144,11 +147,13 @@ view_open(struct view *v, const char *path, enum rec_what what, struct err *err)
 	struct rec_disk d;
 	ssize_t n = pread(v->fd, &d, sizeof d, 0);
 	if (n != (ssize_t)sizeof d)
-		return n < 0 ? err_sys(err, ERR_IO, "%s", path) : bad(v, err, "shorter than a header");
+		return n < 0 ? err_sys(err, ERR_IO, "%s", path)
+		             : bad(v, err, "shorter than a header");
 	/* The length of the header must be believable before it is mapped. */
 	if (d.n_fields > REC_FIELDS_MAX || rec_head_bytes(d.n_fields) > (uint64_t)st.st_size)
-		return bad(v, err, memcmp(d.magic, REC_MAGIC, sizeof d.magic) ? "wrong magic number"
-		                                                              : "size of the header");
+		return bad(v, err,
+		           memcmp(d.magic, REC_MAGIC, sizeof d.magic) ? "wrong magic number"
+		                                                      : "size of the header");
 	void *p = mmap(NULL, rec_head_bytes(d.n_fields), PROT_READ, MAP_SHARED, v->fd, 0);
 	if (p == MAP_FAILED)
 		return err_sys(err, ERR_IO, "%s: mmap", path);
@@ -211,11 +216,17 @@ take_events(struct rec_file *f, struct err *err)
 	}
 	for (; f->n_list < v->count; f->n_list++) {
 		const union rec_word *w = view_frame(v, f->n_list);
-		if (!w || !(w[1].i > EV_NONE_ && w[1].i < EV_END_) || w[2].i < -1 || w[2].i > INT32_MAX)
+		if (!w || !(w[1].i > EV_NONE_ && w[1].i < EV_END_) || w[2].i < -1 ||
+		    w[2].i > INT32_MAX)
 			return bad(v, err, "an event");
 		f->list[f->n_list] = (struct core_event){
-			.k = w[0].i, .code = (uint32_t)w[1].i, .chan = (int32_t)w[2].i,
-			.a = w[3].f, .b = w[4].f, .c = w[5].f, .d = w[6].f,
+			.k = w[0].i,
+			.code = (uint32_t)w[1].i,
+			.chan = (int32_t)w[2].i,
+			.a = w[3].f,
+			.b = w[4].f,
+			.c = w[5].f,
+			.d = w[6].f,
 		};
 	}
 	return 0;
@@ -252,7 +263,8 @@ rec_file_open(const char *path, struct rec_file **ret, struct err *err)
 	static const char suffix[] = ".frames";
 	size_t n = strlen(path), m = sizeof suffix - 1;
 	if (n <= m || strcmp(path + n - m, suffix))
-		return err_set(err, ERR_INPUT, "%s: the name of a recorder file ends in %s", path, suffix);
+		return err_set(err, ERR_INPUT, "%s: the name of a recorder file ends in %s", path,
+		               suffix);
 	struct rec_file *f = calloc(1, sizeof *f);
 	char *events = malloc(n + 1);
 	if (!f || !events) {

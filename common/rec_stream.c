@@ -55,8 +55,8 @@ take_space(struct rec_stream *s, uint64_t end, struct err *err)
 	while (rc == EINTR);
 	if (rc) {
 		int code = rc == ENOSPC || rc == EDQUOT || rc == EFBIG ? ERR_FULL : ERR_IO;
-		return err_set(err, code, "%s: cannot take space up to %" PRIu64 " bytes: %s", s->path,
-		               end, strerror(rc));
+		return err_set(err, code, "%s: cannot take space up to %" PRIu64 " bytes: %s",
+		               s->path, end, strerror(rc));
 	}
 	s->taken_end = end;
 	return 0;
@@ -99,8 +99,8 @@ drop_segments(struct rec_stream *s, struct err *err)
 	atomic_store_explicit(&s->disk->first, first, memory_order_release);
 	if (fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)s->dropped_end,
 	              (off_t)(end - s->dropped_end)))
-		return err_sys(err, ERR_IO, "%s: cannot drop bytes %" PRIu64 " to %" PRIu64, s->path,
-		               s->dropped_end, end);
+		return err_sys(err, ERR_IO, "%s: cannot drop bytes %" PRIu64 " to %" PRIu64,
+		               s->path, s->dropped_end, end);
 	s->dropped_end = end;
 	return 0;
 }
@@ -130,8 +130,8 @@ room_memory(struct rec_stream *s, struct err *err)
 		size_t cap = s->cap_blocks ? 2 * s->cap_blocks : 16;
 		char **p = realloc(s->blocks, cap * sizeof *p);
 		if (!p)
-			return err_set(err, ERR_NOMEM, "recorder: out of memory at %" PRIu64 " frames",
-			               s->count);
+			return err_set(err, ERR_NOMEM,
+			               "recorder: out of memory at %" PRIu64 " frames", s->count);
 		s->blocks = p;
 		s->cap_blocks = cap;
 	}

@@ -3,15 +3,15 @@
  *
  * Internal to the recorder: rec.c makes two of them (frames, events), rec_file.c reads them.
  *
- * Layout, little-endian: struct rec_disk, n_fields times struct rec_field, zeros up to a multiple of
- * 4096, then frames of n_fields 8-byte words. count and first are the only bytes of the header that
- * change; they are left out of hashes.
+ * Layout, little-endian: struct rec_disk, n_fields times struct rec_field, zeros up to a multiple
+ * of 4096, then frames of n_fields 8-byte words. count and first are the only bytes of the header
+ * that change; they are left out of hashes.
  *
  * File. The file is made under a temporary name and linked to its own when the header is complete,
  * so that a file with the right name always has a header. Frames go through one mapped window of
- * one segment that starts at the page of the last frame, so frames may straddle segments; all that is
- * mapped has been allocated before, so writing cannot raise SIGBUS.
- * Memory. Blocks that hold a whole number of frames and never move.
+ * one segment that starts at the page of the last frame, so frames may straddle segments; all that
+ * is mapped has been allocated before, so writing cannot raise SIGBUS. Memory. Blocks that hold a
+ * whole number of frames and never move.
  */
 #ifndef VL_REC_STREAM_H
 #define VL_REC_STREAM_H
@@ -25,10 +25,10 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the recorder writes w
 
 enum {
 	REC_VERSION = 1,
-	REC_PAGE = 4096,            /* B; headers are padded to it, windows start at a multiple */
+	REC_PAGE = 4096,              /* B; headers are padded to it, windows start at a multiple */
 	REC_SEGMENT_FRAMES = 1 << 20, /* B */
 	REC_SEGMENT_EVENTS = 1 << 16, /* B; smaller: events are rare, and a mesh has many files */
-	REC_BLOCK_FRAMES = 1 << 16, /* B, in memory */
+	REC_BLOCK_FRAMES = 1 << 16,   /* B, in memory */
 	REC_BLOCK_EVENTS = 1 << 12,
 	REC_FIELDS_MAX = 4096,
 };
@@ -38,9 +38,9 @@ enum rec_what { REC_FRAMES = 1, REC_EVENTS = 2 };
 
 struct rec_disk {
 	char magic[8];
-	uint32_t version, what;      /* REC_VERSION, enum rec_what */
-	_Atomic uint64_t count;      /* frames ever committed */
-	_Atomic uint64_t first;      /* frames before it were dropped */
+	uint32_t version, what; /* REC_VERSION, enum rec_what */
+	_Atomic uint64_t count; /* frames ever committed */
+	_Atomic uint64_t first; /* frames before it were dropped */
 	uint64_t head_bytes;
 	uint32_t n_fields, substeps;
 	uint32_t port_period, incarnation;
@@ -72,17 +72,17 @@ rec_head_bytes(size_t n_fields)
 struct rec_stream {
 	uint64_t count, first, keep; /* frames */
 	uint64_t frame_bytes, head_bytes;
-	char *next;                  /* place of the next frame */
-	char *room_end;              /* end of what may be written without making room */
-	char *scratch;               /* takes frames after a failure */
-	struct rec_disk *disk;       /* header: mapped (its first page), or heap */
-	int failed;                  /* the code of the first failure */
+	char *next;            /* place of the next frame */
+	char *room_end;        /* end of what may be written without making room */
+	char *scratch;         /* takes frames after a failure */
+	struct rec_disk *disk; /* header: mapped (its first page), or heap */
+	int failed;            /* the code of the first failure */
 	/* file */
 	int fd;
 	char *path;
-	char *window;                /* NULL: memory */
+	char *window; /* NULL: memory */
 	uint64_t window_off, window_len, taken_end, segment;
-	uint64_t dropped_end;        /* bytes from the header up to here were given back */
+	uint64_t dropped_end; /* bytes from the header up to here were given back */
 	/* memory */
 	char **blocks;
 	size_t n_blocks, cap_blocks, per_block, first_block;

@@ -17,8 +17,8 @@ struct proc_view {
 
 struct runview {
 	const struct topo *topo;
-	struct topo *own;        /* when it was loaded here */
-	char *rec_dir;           /* NULL: memory */
+	struct topo *own; /* when it was loaded here */
+	char *rec_dir;    /* NULL: memory */
 	size_t n_procs;
 	struct proc_view *procs;
 };
@@ -44,9 +44,10 @@ check_file(const struct runview *v, const struct rec_file *f, const char *name, 
 		return err_set(err, ERR_INPUT, "%s: the mesh has no %s '%s'", name, h->kind, h->id);
 	if (memcmp(h->topo_hash, t->hash, sizeof h->topo_hash))
 		return err_set(err, ERR_INPUT, "%s: recorded with another topology", name);
-	if (h->step_ns != t->step_ns || h->substeps != t->substeps || h->port_period != t->port_period)
-		return err_set(err, ERR_INPUT, "%s: step, substeps or port_period differ from the topology",
-		               name);
+	if (h->step_ns != t->step_ns || h->substeps != t->substeps ||
+	    h->port_period != t->port_period)
+		return err_set(err, ERR_INPUT,
+		               "%s: step, substeps or port_period differ from the topology", name);
 	*proc = (size_t)i + (node ? 0 : t->n_nodes);
 	return 0;
 }
@@ -83,7 +84,8 @@ add_file(struct runview *v, struct rec_file *f, const char *name, struct err *er
 	while (at && rec_file_head(p->lives[at - 1])->incarnation > inc)
 		at--;
 	if (at && rec_file_head(p->lives[at - 1])->incarnation == inc) {
-		rc = err_set(err, ERR_INPUT, "%s: incarnation %" PRIu32 " is there twice", name, inc);
+		rc = err_set(err, ERR_INPUT, "%s: incarnation %" PRIu32 " is there twice", name,
+		             inc);
 		goto fail;
 	}
 	if (p->n && !same_fields(p->lives[0], f)) {
@@ -107,8 +109,10 @@ check_order(const struct runview *v, struct err *err)
 		for (size_t l = 1; l < p->n; l++)
 			if (rec_file_head(p->lives[l])->start_k <= rec_file_last_k(p->lives[l - 1]))
 				return err_set(err, ERR_INPUT,
-				               "%s: incarnation %" PRIu32 " begins before the end of the one before",
-				               runview_id(v, i), rec_file_head(p->lives[l])->incarnation);
+				               "%s: incarnation %" PRIu32
+				               " begins before the end of the one before",
+				               runview_id(v, i),
+				               rec_file_head(p->lives[l])->incarnation);
 	}
 	return 0;
 }
@@ -235,8 +239,8 @@ load_topo(const char *run_dir, struct topo **ret, struct err *err)
 	int rc = topo_load(path, &diags, ret, err);
 	for (size_t i = 0; rc && i < diags.n; i++) {
 		if (diags.d[i].level == DIAG_ERROR) {
-			rc = err_set(err, rc, "%s:%u:%u: %s", path, diags.d[i].line, diags.d[i].column,
-			             diags.d[i].text);
+			rc = err_set(err, rc, "%s:%u:%u: %s", path, diags.d[i].line,
+			             diags.d[i].column, diags.d[i].text);
 			break;
 		}
 	}

@@ -1,9 +1,9 @@
 /*
  * runview.h - all that was recorded of one run as one object, over processes, lives and steps.
  *
- * A process (index: nodes, then modules, as in the topology) has a life per incarnation. The frame of
- * a process at step k is that of the life whose first_k <= k <= last_k; between two lives, and after
- * the last one, it is dead and has none. A scripted kill at K leaves K-1 as the last frame.
+ * A process (index: nodes, then modules, as in the topology) has a life per incarnation. The frame
+ * of a process at step k is that of the life whose first_k <= k <= last_k; between two lives, and
+ * after the last one, it is dead and has none. A scripted kill at K leaves K-1 as the last frame.
  *
  * Made from a run directory (mesh.yaml, rec/), also of a run that goes on, or from recorders in
  * memory. Read only; not for several threads.
@@ -34,7 +34,7 @@ int runview_refresh(struct runview *, struct err *);
 
 const struct topo *runview_topo(const struct runview *);
 uint64_t runview_seed(const struct runview *);
-bool runview_partial(const struct runview *); /* early frames were dropped */
+bool runview_partial(const struct runview *);    /* early frames were dropped */
 int64_t runview_first_k(const struct runview *); /* lowest frame of any life */
 int64_t runview_last_k(const struct runview *);  /* highest frame of any life: the end of the run */
 

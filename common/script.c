@@ -25,11 +25,16 @@ decode_speed(struct decoder *d, const struct field *f, const struct yamldoc_node
 		decode_number(d, f->key, v, UNIT_NONE, 1e-3, 1e3, &h->speed);
 }
 
-#define TIME(k, m, lo_s, hi_s, text)                                                               \
-	{ .key = k, .type = FIELD_TIME, .unit = UNIT_SECOND, .offset = offsetof(struct head, m), .lo = (lo_s) * 1e9, \
-	  .hi = (hi_s) * 1e9, .doc = text }
-#define CUSTOM(k, fn, text)                                                                        \
-	{ .key = k, .type = FIELD_CUSTOM, .decode = fn, .doc = text }
+#define TIME(k, m, lo_s, hi_s, text)                                                    \
+	{                                                                               \
+		.key = k, .type = FIELD_TIME, .unit = UNIT_SECOND,                      \
+		.offset = offsetof(struct head, m), .lo = (lo_s)*1e9, .hi = (hi_s)*1e9, \
+		.doc = text                                                             \
+	}
+#define CUSTOM(k, fn, text)                                               \
+	{                                                                 \
+		.key = k, .type = FIELD_CUSTOM, .decode = fn, .doc = text \
+	}
 
 static const struct field fields_time[] = {
 	TIME("duration", duration_ns, 1e-6, 1e6, "plant time of the run; `--for` wins"),
@@ -37,17 +42,26 @@ static const struct field fields_time[] = {
 	CUSTOM("speed", decode_speed, "max (default), or a factor to real time"),
 	TIME("watchdog", watchdog_ns, 1e-3, 1e6, "wall time after which the drill is given up"),
 };
-const struct schema script_schema_time = { "time", "When the drill begins, ends and is given up.", fields_time,
-	                                   sizeof fields_time / sizeof *fields_time };
+const struct schema script_schema_time = { "time", "When the drill begins, ends and is given up.",
+	                                   fields_time, sizeof fields_time / sizeof *fields_time };
 
 static const struct field fields_root[] = {
 	CUSTOM("drill", NULL, "version of the grammar: 1; required"),
-	{ .key = "name", .type = FIELD_NAME, .offset = offsetof(struct head, name), .doc = "name of the drill" },
+	{ .key = "name",
+	  .type = FIELD_NAME,
+	  .offset = offsetof(struct head, name),
+	  .doc = "name of the drill" },
 	CUSTOM("topology", NULL, "path of the mesh, relative to this file"),
-	{ .key = "seed", .type = FIELD_SEED, .offset = offsetof(struct head, seed), .doc = "seed of the run" },
+	{ .key = "seed",
+	  .type = FIELD_SEED,
+	  .offset = offsetof(struct head, seed),
+	  .doc = "seed of the run" },
 	CUSTOM("params", NULL, "values for ${name} in the timeline"),
 	CUSTOM("matrix", NULL, "lists of values for ${name}"),
-	{ .key = "time", .type = FIELD_SUB, .sub = &script_schema_time, .doc = "duration and speed" },
+	{ .key = "time",
+	  .type = FIELD_SUB,
+	  .sub = &script_schema_time,
+	  .doc = "duration and speed" },
 	CUSTOM("steady_state", NULL, "gate before the first action"),
 	CUSTOM("blast_radius", NULL, "bounds on what may go down"),
 	CUSTOM("abort_if", NULL, "condition that ends the drill"),
@@ -61,7 +75,8 @@ static bool
 check_version(struct decoder *d, const struct yamldoc_node *root)
 {
 	if (root->kind != YAMLDOC_MAP) {
-		decode_error(d, root, "a drill is a mapping that starts with 'drill: 1', not %s", yamldoc_what(root));
+		decode_error(d, root, "a drill is a mapping that starts with 'drill: 1', not %s",
+		             yamldoc_what(root));
 		return false;
 	}
 	const struct yamldoc_node *v = yamldoc_get(root, "drill");
@@ -87,11 +102,13 @@ note_ignored(struct decoder *d, const struct yamldoc_node *root)
 		for (size_t j = 0; j < sizeof keys / sizeof *keys; j++)
 			if (!strcmp(root->pairs[i].key->text, keys[j])) {
 				size_t len = strlen(list);
-				snprintf(list + len, sizeof list - len, "%s%s", len ? ", " : "", keys[j]);
+				snprintf(list + len, sizeof list - len, "%s%s", len ? ", " : "",
+				         keys[j]);
 				first = first ? first : root->pairs[i].key;
 			}
 	if (first)
-		yamldoc_diag(d->doc, d->diags, DIAG_NOTE, first, "`run` plays the timeline and does not evaluate: %s", list);
+		yamldoc_diag(d->doc, d->diags, DIAG_NOTE, first,
+		             "`run` plays the timeline and does not evaluate: %s", list);
 }
 
 /* `path` as seen from the folder of the drill file. */
@@ -109,13 +126,15 @@ beside(const char *drill, const char *path)
 }
 
 static void
-take_topology(struct script_build *b, const struct yamldoc_node *v, const char *path, struct script *s)
+take_topology(struct script_build *b, const struct yamldoc_node *v, const char *path,
+              struct script *s)
 {
 	struct stat mine, given;
 	if (!v)
 		return;
 	if (v->kind != YAMLDOC_SCALAR || !v->text[0]) {
-		decode_error(&b->d, v, "topology: the path of a file is wanted, not %s", yamldoc_what(v));
+		decode_error(&b->d, v, "topology: the path of a file is wanted, not %s",
+		             yamldoc_what(v));
 		return;
 	}
 	s->topology = beside(path, v->text);
@@ -125,11 +144,13 @@ take_topology(struct script_build *b, const struct yamldoc_node *v, const char *
 	}
 	if (b->topo->path && !stat(s->topology, &mine) && !stat(b->topo->path, &given) &&
 	    (mine.st_dev != given.st_dev || mine.st_ino != given.st_ino))
-		yamldoc_diag(b->d.doc, b->d.diags, DIAG_NOTE, v, "topology: '%s' is used, not this one", b->topo->path);
+		yamldoc_diag(b->d.doc, b->d.diags, DIAG_NOTE, v,
+		             "topology: '%s' is used, not this one", b->topo->path);
 }
 
 static void
-load_head(struct script_build *b, const struct yamldoc_node *root, const char *path, struct script *s)
+load_head(struct script_build *b, const struct yamldoc_node *root, const char *path,
+          struct script *s)
 {
 	struct head h = { .duration_ns = -1 };
 	decode_map(&b->d, &script_schema_root, "a drill", root, &h);
@@ -142,10 +163,12 @@ load_head(struct script_build *b, const struct yamldoc_node *root, const char *p
 	s->speed = h.speed;
 	snprintf(s->name, sizeof s->name, "%s", h.name[0] ? h.name : "drill");
 	take_topology(b, yamldoc_get(root, "topology"), path, s);
-	const struct yamldoc_node *maps[] = { yamldoc_get(root, "params"), yamldoc_get(root, "matrix") };
+	const struct yamldoc_node *maps[] = { yamldoc_get(root, "params"),
+		                              yamldoc_get(root, "matrix") };
 	for (size_t i = 0; i < 2; i++)
 		if (maps[i] && maps[i]->kind != YAMLDOC_MAP)
-			decode_error(&b->d, maps[i], "%s: a mapping of names to values is wanted", i ? "matrix" : "params");
+			decode_error(&b->d, maps[i], "%s: a mapping of names to values is wanted",
+			             i ? "matrix" : "params");
 	b->params = maps[0];
 	b->matrix = maps[1];
 	note_ignored(&b->d, root);
@@ -164,7 +187,8 @@ take_actions(const struct script_build *b, const char *path, struct script *s)
 }
 
 static void
-load_all(struct script_build *b, const struct yamldoc_node *root, const char *path, struct script *s)
+load_all(struct script_build *b, const struct yamldoc_node *root, const char *path,
+         struct script *s)
 {
 	if (!check_version(&b->d, root))
 		return;
@@ -179,15 +203,22 @@ load_all(struct script_build *b, const struct yamldoc_node *root, const char *pa
 		script_build_check(b, s->has_duration ? s->duration_ns : INT64_MAX);
 }
 
+static int
+bad_input(struct err *err, const char *path, size_t n)
+{
+	return err_set(err, ERR_INPUT, "%s: %zu error%s", path, n, n == 1 ? "" : "s");
+}
+
 int
-script_load(const char *path, const struct topo *topo, struct diag_list *diags, struct script **ret, struct err *err)
+script_load(const char *path, const struct topo *topo, struct diag_list *diags, struct script **ret,
+            struct err *err)
 {
 	size_t before = diags->n_errors, first = diags->n;
 	struct yamldoc *doc = NULL;
 	struct pool pool = { NULL };
 	int rc = yamldoc_load(path, diags, &doc, err);
 	if (rc)
-		return rc;
+		return rc == ERR_INPUT ? bad_input(err, path, diags->n_errors - before) : rc;
 	struct script *s = calloc(1, sizeof *s);
 	struct script_build *b = calloc(1, sizeof *b);
 	if (!s || !b) {
@@ -202,7 +233,7 @@ script_load(const char *path, const struct topo *topo, struct diag_list *diags, 
 	if (b->d.nomem)
 		rc = err_set(err, ERR_NOMEM, "%s: out of memory", path);
 	else if (n)
-		rc = err_set(err, ERR_INPUT, "%s: %zu error%s", path, n, n == 1 ? "" : "s");
+		rc = bad_input(err, path, n);
 	else if (take_actions(b, path, s))
 		rc = err_set(err, ERR_NOMEM, "%s: out of memory", path);
 out:
@@ -226,7 +257,8 @@ script_topology(const char *path, char **ret, struct err *err)
 	if (!rc) {
 		const struct yamldoc_node *v = yamldoc_get(yamldoc_root(doc), "topology");
 		if (!v || v->kind != YAMLDOC_SCALAR || !v->text[0])
-			rc = err_set(err, ERR_INPUT, "%s: 'topology:', the path of the mesh, is missing", path);
+			rc = err_set(err, ERR_INPUT,
+			             "%s: 'topology:', the path of the mesh, is missing", path);
 		else if (!(*ret = beside(path, v->text)))
 			rc = err_set(err, ERR_NOMEM, "%s: out of memory", path);
 	} else if (diags.n && diags.d[0].text) {

@@ -8,25 +8,39 @@
 
 static const char *const signal_words[] = { "KILL", NULL };
 
-#define NUMBER(k, m, u, l, h, d, text)                                                             \
-	{ .key = k, .type = FIELD_NUMBER, .unit = u, .offset = offsetof(struct script_with, m), .lo = l, .hi = h, \
-	  .dflt = d, .doc = text }
+#define NUMBER(k, m, u, l, h, d, text)                                                  \
+	{                                                                               \
+		.key = k, .type = FIELD_NUMBER, .unit = u,                              \
+		.offset = offsetof(struct script_with, m), .lo = l, .hi = h, .dflt = d, \
+		.doc = text                                                             \
+	}
 
 static const struct field with_kill[] = {
-	{ .key = "signal", .type = FIELD_WORD, .offset = offsetof(struct script_with, signal), .words = signal_words,
-	  .dflt = "KILL", .doc = "the signal" },
+	{ .key = "signal",
+	  .type = FIELD_WORD,
+	  .offset = offsetof(struct script_with, signal),
+	  .words = signal_words,
+	  .dflt = "KILL",
+	  .doc = "the signal" },
 };
 static const struct field with_cut[] = {
-	{ .key = "only", .type = FIELD_CUSTOM, .doc = "power or channel", .effect = EFFECT_REFUSED,
+	{ .key = "only",
+	  .type = FIELD_CUSTOM,
+	  .doc = "power or channel",
+	  .effect = EFFECT_REFUSED,
 	  .effect_text = "cutting power or channel alone is not available in this release" },
 };
 static const struct field with_close[] = {
 	NUMBER("precharge", precharge_ohm, UNIT_OHM, 1e-3, 100, NULL,
 	       "resistor while the ends differ; without it the link's own"),
-	{ .key = "at", .type = FIELD_NAME, .offset = offsetof(struct script_with, end),
-	  .doc = "the node at whose end the resistor is; without it the end with the smaller capacitor" },
+	{ .key = "at",
+	  .type = FIELD_NAME,
+	  .offset = offsetof(struct script_with, end),
+	  .doc = "the node at whose end the resistor is; without it the end with the smaller "
+	         "capacitor" },
 	NUMBER("bypass", bypass_s, UNIT_SECOND, 0, 100, NULL,
-	       "the resistor is bypassed this long after closing and a difference of at most 1 V, whichever is later"),
+	       "the resistor is bypassed this long after closing and a difference of at most 1 V, "
+	       "whichever is later"),
 };
 static const struct field with_load[] = {
 	NUMBER("level", level_w, UNIT_WATT, 0, 1e5, NULL, "new level; required"),
@@ -36,8 +50,9 @@ static const struct field with_short[] = {
 	NUMBER("r", r_ohm, UNIT_OHM, 1e-4, 1e3, NULL, "resistance of the fault; required"),
 };
 static const struct schema schema_none = { .what = "with" };
-#define WITH(name) \
-	static const struct schema schema_##name = { "with", "", with_##name, sizeof with_##name / sizeof *with_##name }
+#define WITH(name)                                                            \
+	static const struct schema schema_##name = { "with", "", with_##name, \
+		                                     sizeof with_##name / sizeof *with_##name }
 WITH(kill);
 WITH(cut);
 WITH(close);
@@ -54,23 +69,33 @@ static const struct action_row {
 	const struct schema *with;
 	const char *doc;
 } rows[] = {
-	{ "kill", SCRIPT_KILL, ON_NODE | ON_MODULE, false, &schema_kill, "SIGKILL; from step K on every neighbour's link is open" },
-	{ "stop", SCRIPT_STOP, ON_NODE | ON_MODULE, false, &schema_none, "to its peers like a kill, then SIGSTOP" },
-	{ "start", SCRIPT_START, ON_NODE | ON_MODULE, false, &schema_none, "a new incarnation of what was killed or stopped" },
-	{ "cont", SCRIPT_CONT, ON_NODE | ON_MODULE, false, &schema_none, "ends a stop; acts like a start" },
-	{ "cut", SCRIPT_CUT, ON_LINK | ON_NODE, true, &schema_cut, "opens a link at both ends; on a node: all its closed links" },
-	{ "heal", SCRIPT_HEAL, ON_LINK | ON_NODE, false, &schema_cut, "closes a link that was cut; on a node: all its cut links" },
+	{ "kill", SCRIPT_KILL, ON_NODE | ON_MODULE, false, &schema_kill,
+	  "SIGKILL; from step K on every neighbour's link is open" },
+	{ "stop", SCRIPT_STOP, ON_NODE | ON_MODULE, false, &schema_none,
+	  "to its peers like a kill, then SIGSTOP" },
+	{ "start", SCRIPT_START, ON_NODE | ON_MODULE, false, &schema_none,
+	  "a new incarnation of what was killed or stopped" },
+	{ "cont", SCRIPT_CONT, ON_NODE | ON_MODULE, false, &schema_none,
+	  "ends a stop; acts like a start" },
+	{ "cut", SCRIPT_CUT, ON_LINK | ON_NODE, true, &schema_cut,
+	  "opens a link at both ends; on a node: all its closed links" },
+	{ "heal", SCRIPT_HEAL, ON_LINK | ON_NODE, false, &schema_cut,
+	  "closes a link that was cut; on a node: all its cut links" },
 	{ "close", SCRIPT_CLOSE, ON_LINK, false, &schema_close, "closes a link that is open" },
-	{ "load", SCRIPT_LOAD, ON_NODE, true, &schema_load, "takes a node's built-in load to a level" },
-	{ "short", SCRIPT_SHORT, ON_NODE, true, &schema_short, "a resistance from the bus to ground" },
+	{ "load", SCRIPT_LOAD, ON_NODE, true, &schema_load,
+	  "takes a node's built-in load to a level" },
+	{ "short", SCRIPT_SHORT, ON_NODE, true, &schema_short,
+	  "a resistance from the bus to ground" },
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
 /* Actions that drills know and this release does not run. */
-static const char *const later[] = { "hang", "degrade", "corrupt", "duplicate", "reorder", "partition", "flood",
-	                             "surge", "ramp", "sc_open", "derate", "brownout", "feed_loss", "sag", "age",
-	                             "bias", "stuck", "plug", "unplug", "swap", "agent_freeze", "agent_reset",
-	                             "relay_kill" };
+static const char *const later[] = { "hang",         "degrade",     "corrupt",   "duplicate",
+	                             "reorder",      "partition",   "flood",     "surge",
+	                             "ramp",         "sc_open",     "derate",    "brownout",
+	                             "feed_loss",    "sag",         "age",       "bias",
+	                             "stuck",        "plug",        "unplug",    "swap",
+	                             "agent_freeze", "agent_reset", "relay_kill" };
 
 const char *
 script_kind_name(enum script_kind kind)
@@ -79,89 +104,6 @@ script_kind_name(enum script_kind kind)
 		if (rows[i].kind == kind)
 			return rows[i].name;
 	return "?";
-}
-
-/* ---- ${parameters} --------------------------------------------------------------------------- */
-
-static const char *
-parameter(struct script_build *b, const struct yamldoc_node *at, const char *name)
-{
-	const struct yamldoc_node *v = b->params ? yamldoc_get(b->params, name) : NULL;
-	const struct yamldoc_node *m = b->matrix ? yamldoc_get(b->matrix, name) : NULL;
-	if (v && v->kind == YAMLDOC_SCALAR)
-		return v->text;
-	if (m && m->kind == YAMLDOC_LIST && m->n == 1 && m->items[0]->kind == YAMLDOC_SCALAR)
-		return m->items[0]->text;
-	if (m)
-		decode_error(&b->d, at, "'${%s}' has %zu values in 'matrix'; one run takes one", name, m->n);
-	else
-		decode_error(&b->d, at, "'${%s}' is neither in 'params' nor in 'matrix'", name);
-	return NULL;
-}
-
-/* The scalar with its ${names} replaced; NULL after an error. */
-static const struct yamldoc_node *
-expand_scalar(struct script_build *b, const struct yamldoc_node *v)
-{
-	char out[SCRIPT_TEXT_MAX];
-	size_t len = 0;
-	for (const char *p = v->text; *p;) {
-		const char *add = p, *end = strchr(p, '}');
-		size_t n = 1;
-		char name[TOPO_ID_MAX];
-		if (p[0] == '$' && p[1] == '{' && end && (size_t)(end - p - 2) < sizeof name) {
-			memcpy(name, p + 2, (size_t)(end - p - 2));
-			name[end - p - 2] = '\0';
-			if (!(add = parameter(b, v, name)))
-				return NULL;
-			n = strlen(add);
-			p = end;
-		}
-		if (len + n >= sizeof out) {
-			decode_error(&b->d, v, "longer than %d characters with its parameters", SCRIPT_TEXT_MAX - 1);
-			return NULL;
-		}
-		memcpy(out + len, add, n);
-		len += n;
-		p++;
-	}
-	struct yamldoc_node *n = pool_alloc(b->d.pool, sizeof *n);
-	char *text = pool_strdup(b->d.pool, out, len);
-	if (!n || !text) {
-		b->d.nomem = true;
-		return NULL;
-	}
-	*n = *v;
-	n->text = text;
-	return n;
-}
-
-static const struct yamldoc_node *
-expand(struct script_build *b, const struct yamldoc_node *v)
-{
-	if (v->kind == YAMLDOC_SCALAR)
-		return strstr(v->text, "${") ? expand_scalar(b, v) : v;
-	struct yamldoc_node *n = pool_alloc(b->d.pool, sizeof *n);
-	size_t size = v->n ? v->n : 1;
-	struct yamldoc_pair *pairs = pool_alloc(b->d.pool, size * sizeof *pairs);
-	const struct yamldoc_node **items = pool_alloc(b->d.pool, size * sizeof *items);
-	if (!n || !pairs || !items) {
-		b->d.nomem = true;
-		return NULL;
-	}
-	*n = *v;
-	for (size_t i = 0; i < v->n; i++) {
-		bool map = v->kind == YAMLDOC_MAP;
-		const struct yamldoc_node *e = expand(b, map ? v->pairs[i].value : v->items[i]);
-		if (!e)
-			return NULL;
-		items[i] = e;
-		if (map)
-			pairs[i] = (struct yamldoc_pair){ v->pairs[i].key, e };
-	}
-	n->items = items;
-	n->pairs = pairs;
-	return n;
 }
 
 /* ---- entries --------------------------------------------------------------------------------- */
@@ -185,7 +127,8 @@ decode_do(struct decoder *d, const struct field *f, const struct yamldoc_node *v
 		return;
 	for (size_t i = 0; i < sizeof later / sizeof *later; i++)
 		if (!strcmp(later[i], v->text)) {
-			struct diag *g = decode_error(d, v, "action '%s' is not available in this release", v->text);
+			struct diag *g = decode_error(
+				d, v, "action '%s' is not available in this release", v->text);
 			decode_suggest(g, "", names, N_ROWS, "actions");
 			return;
 		}
@@ -224,12 +167,17 @@ take_for(struct decoder *d, const struct field *f, const struct yamldoc_node *v,
 		e->for_s = (double)e->for_ns * 1e-9;
 }
 
-#define CUSTOM(k, fn, text)                                                                        \
-	{ .key = k, .type = FIELD_CUSTOM, .decode = fn, .doc = text }
+#define CUSTOM(k, fn, text)                                               \
+	{                                                                 \
+		.key = k, .type = FIELD_CUSTOM, .decode = fn, .doc = text \
+	}
 static const struct field fields_entry[] = {
-	{ .key = "id", .type = FIELD_NAME, .offset = offsetof(struct script_entry, id),
+	{ .key = "id",
+	  .type = FIELD_NAME,
+	  .offset = offsetof(struct script_entry, id),
 	  .doc = "name of the action; without it a1, a2, ... by its place in the list" },
-	CUSTOM("at", take_at, "plant time like 700ms, or relative to another action: kill + 50ms; required"),
+	CUSTOM("at", take_at,
+	       "plant time like 700ms, or relative to another action: kill + 50ms; required"),
 	CUSTOM("do", decode_do, "the action; required"),
 	CUSTOM("target", take_target, "id of a node, module or link, or a list of them; required"),
 	CUSTOM("with", take_with, "parameters of the action"),
@@ -244,7 +192,9 @@ decode_with(struct script_build *b, struct script_entry *e)
 	const struct action_row *r = &rows[e->row];
 	char owner[64];
 	snprintf(owner, sizeof owner, "'with' of action '%s'", r->name);
-	e->with = (struct script_with){ .level_w = NAN, .r_ohm = NAN, .precharge_ohm = NAN, .bypass_s = NAN };
+	e->with = (struct script_with){
+		.level_w = NAN, .r_ohm = NAN, .precharge_ohm = NAN, .bypass_s = NAN
+	};
 	decode_defaults(&b->d, r->with, &e->with);
 	size_t before = b->d.diags->n_errors;
 	if (e->with_place && r->with->n == 0)
@@ -256,9 +206,11 @@ decode_with(struct script_build *b, struct script_entry *e)
 	if (b->d.diags->n_errors != before)
 		return;
 	if (r->kind == SCRIPT_LOAD && isnan(e->with.level_w))
-		decode_error(&b->d, e->place, "'with: { level: ... }' is missing: the power to go to");
+		decode_error(&b->d, e->place,
+		             "'with: { level: ... }' is missing: the power to go to");
 	if (r->kind == SCRIPT_SHORT && isnan(e->with.r_ohm))
-		decode_error(&b->d, e->place, "'with: { r: ... }' is missing: the resistance of the fault");
+		decode_error(&b->d, e->place,
+		             "'with: { r: ... }' is missing: the resistance of the fault");
 }
 
 static void
@@ -268,15 +220,17 @@ load_entry(struct script_build *b, const struct yamldoc_node *v)
 	*e = (struct script_entry){ .place = v, .row = -1, .for_s = NAN, .for_ns = -1 };
 	snprintf(e->id, sizeof e->id, "a%zu", ++b->n_entries);
 	if (v->kind != YAMLDOC_MAP) {
-		decode_error(&b->d, v, "an action is a mapping, like { at: 1s, do: kill, target: n3 }, not %s",
-		             yamldoc_what(v));
+		decode_error(
+			&b->d, v,
+			"an action is a mapping, like { at: 1s, do: kill, target: n3 }, not %s",
+			yamldoc_what(v));
 		return;
 	}
 	/* The name counts also when the rest is bad: others may refer to it. */
 	const struct yamldoc_node *id = yamldoc_get(v, "id");
 	if (id && id->kind == YAMLDOC_SCALAR && strlen(id->text) < sizeof e->id)
 		snprintf(e->id, sizeof e->id, "%s", id->text);
-	const struct yamldoc_node *x = expand(b, v);
+	const struct yamldoc_node *x = script_build_expand(b, v);
 	if (!x)
 		return;
 	static const char *const needed[] = { "at", "do", "target" };
@@ -286,8 +240,8 @@ load_entry(struct script_build *b, const struct yamldoc_node *v)
 			decode_error(&b->d, v, "'%s' is missing in action '%s'", needed[i], e->id);
 	for (size_t i = 0; i + 1 < b->n_entries; i++)
 		if (!strcmp(b->entries[i].id, e->id))
-			decode_error(&b->d, v, "id '%s' is there twice, first in line %u", e->id,
-			             b->entries[i].place->line);
+			decode_error(&b->d, id ? id : v, "id '%s' is there twice, first in line %u",
+			             e->id, b->entries[i].place->line);
 	if (e->row >= 0)
 		decode_with(b, e);
 }
@@ -306,7 +260,10 @@ resolve_relative(struct script_build *b, struct script_entry *e)
 	int64_t offset = 0;
 	char why[UNIT_WHY_MAX];
 	if (len >= sizeof id) {
-		decode_error(&b->d, e->at, "at: '%.60s' is neither a time like 700ms nor an action with one, like kill + 50ms", text);
+		decode_error(&b->d, e->at,
+		             "at: '%.60s' is neither a time like 700ms nor an action with one, "
+		             "like kill + 50ms",
+		             text);
 		return false;
 	}
 	memcpy(id, text, len);
@@ -328,7 +285,9 @@ resolve_relative(struct script_build *b, struct script_entry *e)
 	if (op && *op) {
 		bool minus = *op == '-';
 		if (*op != '+' && !minus) {
-			decode_error(&b->d, e->at, "at: after '%s' comes '+' or '-' and a time, like %s + 50ms", id, id);
+			decode_error(&b->d, e->at,
+			             "at: after '%s' comes '+' or '-' and a time, like %s + 50ms",
+			             id, id);
 			return false;
 		}
 		for (op++; *op == ' ';)
@@ -340,7 +299,8 @@ resolve_relative(struct script_build *b, struct script_entry *e)
 		offset = minus ? -offset : offset;
 	}
 	if (other->at_state == AT_BUSY) {
-		decode_error(&b->d, e->at, "at: '%s' and '%s' wait for each other", e->id, other->id);
+		decode_error(&b->d, e->at, "at: '%s' and '%s' wait for each other", e->id,
+		             other->id);
 		return false;
 	}
 	if (!resolve_at(b, other))
@@ -370,7 +330,8 @@ resolve_at(struct script_build *b, struct script_entry *e)
 		ok = resolve_relative(b, e);
 	}
 	if (ok && (e->at_ns < 0 || e->at_ns > max_ns)) {
-		decode_error(&b->d, e->at, "at: %.9g s is not in [0, 1e+06] s", (double)e->at_ns * 1e-9);
+		decode_error(&b->d, e->at, "at: %.9g s is not in [0, 1e+06] s",
+		             (double)e->at_ns * 1e-9);
 		ok = false;
 	}
 	e->at_state = ok ? AT_KNOWN : AT_BAD;
@@ -403,18 +364,22 @@ wrong_target(struct script_build *b, const struct yamldoc_node *v, const struct 
 		names[n++] = t->modules[i].id;
 	for (size_t i = 0; r->on & ON_LINK && i < t->n_links; i++)
 		names[n++] = t->links[i].id;
-	const char *wanted = r->on == ON_NODE ? "a node" : r->on == ON_LINK ? "a link" :
-	                     r->on & ON_LINK ? "a link or a node" : "a node or a module";
-	const char *is = topo_find_node(t, v->text) >= 0   ? "a node" :
-	                 topo_find_link(t, v->text) >= 0   ? "a link" :
-	                 topo_find_module(t, v->text) >= 0 ? "a module" :
-	                                                     NULL;
+	const char *wanted = r->on == ON_NODE   ? "a node"
+	                     : r->on == ON_LINK ? "a link"
+	                     : r->on & ON_LINK  ? "a link or a node"
+	                                        : "a node or a module";
+	const char *is = topo_find_node(t, v->text) >= 0     ? "a node"
+	                 : topo_find_link(t, v->text) >= 0   ? "a link"
+	                 : topo_find_module(t, v->text) >= 0 ? "a module"
+	                                                     : NULL;
 	struct diag *g;
 	if (is)
-		g = decode_error(&b->d, v, "target: '%s' is %s, but '%s' acts on %s", v->text, is, r->name, wanted);
+		g = decode_error(&b->d, v, "target: '%s' is %s, but '%s' acts on %s", v->text, is,
+		                 r->name, wanted);
 	else
-		g = decode_error(&b->d, v, "target: there is no '%.60s' in mesh '%s'; '%s' acts on %s", v->text,
-		                 t->name, r->name, wanted);
+		g = decode_error(&b->d, v,
+		                 "target: there is no '%.60s' in mesh '%s'; '%s' acts on %s",
+		                 v->text, t->name, r->name, wanted);
 	decode_suggest(g, v->text, names, n, "names");
 }
 
@@ -449,7 +414,8 @@ add_action(struct script_build *b, const struct script_entry *e, const struct ya
 
 /* The end of a lease is an action of its own (a short ends by itself). */
 static void
-add_lease_end(struct script_build *b, const struct script_entry *e, const struct script_action *begin)
+add_lease_end(struct script_build *b, const struct script_entry *e,
+              const struct script_action *begin)
 {
 	struct script_action *end = script_build_add(b, e->place, SCRIPT_LEASE_END);
 	if (!end)
@@ -483,24 +449,29 @@ add_target(struct script_build *b, const struct script_entry *e, const struct ya
 		/* A node stands for all its links; those that start open are not among them. */
 		for (size_t i = 0; i < t->nodes[node].n_links; i++) {
 			uint32_t l = t->nodes[node].links[i];
-			struct script_action *a = t->links[l].p.open ? NULL : add_action(b, e, v, TARGET_LINK, l, SCRIPT_BY_NODE);
+			struct script_action *a =
+				t->links[l].p.open
+					? NULL
+					: add_action(b, e, v, TARGET_LINK, l, SCRIPT_BY_NODE);
 			if (a && e->for_ns >= 0 && a->kind == SCRIPT_CUT)
 				add_lease_end(b, e, a);
 		}
 		return;
 	}
 	uint32_t proc = node >= 0 ? (uint32_t)node : (uint32_t)t->n_nodes + (uint32_t)module;
-	struct script_action *a = link >= 0 ? add_action(b, e, v, TARGET_LINK, (uint32_t)link, 0) :
-	                                      add_action(b, e, v, TARGET_PROC, proc, 0);
+	struct script_action *a = link >= 0 ? add_action(b, e, v, TARGET_LINK, (uint32_t)link, 0)
+	                                    : add_action(b, e, v, TARGET_PROC, proc, 0);
 	if (!a)
 		return;
 	if (a->kind == SCRIPT_CLOSE && e->with.end[0]) {
 		const struct topo_link *l = &t->links[link];
-		a->resistor_end = !strcmp(e->with.end, t->nodes[l->a].id) ? 1 :
-		                  !strcmp(e->with.end, t->nodes[l->b].id) ? 2 : 0;
+		a->resistor_end = !strcmp(e->with.end, t->nodes[l->a].id)   ? 1
+		                  : !strcmp(e->with.end, t->nodes[l->b].id) ? 2
+		                                                            : 0;
 		if (!a->resistor_end)
-			decode_error(&b->d, e->with_place, "with.at: '%s' is not an end of link '%s' (%s, %s)", e->with.end,
-			             l->id, t->nodes[l->a].id, t->nodes[l->b].id);
+			decode_error(&b->d, e->with_place,
+			             "with.at: '%s' is not an end of link '%s' (%s, %s)",
+			             e->with.end, l->id, t->nodes[l->a].id, t->nodes[l->b].id);
 	}
 	if (e->for_ns >= 0 && a->kind != SCRIPT_SHORT)
 		add_lease_end(b, e, a);
@@ -509,12 +480,16 @@ add_target(struct script_build *b, const struct script_entry *e, const struct ya
 void
 script_build_timeline(struct script_build *b, const struct yamldoc_node *list)
 {
+	if (list->kind == YAMLDOC_SCALAR && !list->text[0])
+		return; /* "timeline:" with nothing behind it */
 	if (list->kind != YAMLDOC_LIST) {
-		decode_error(&b->d, list, "timeline: a list of actions is wanted, not %s", yamldoc_what(list));
+		decode_error(&b->d, list, "timeline: a list of actions is wanted, not %s",
+		             yamldoc_what(list));
 		return;
 	}
 	if (list->n > SCRIPT_ENTRIES_MAX) {
-		decode_error(&b->d, list, "timeline: %zu entries, at most %d", list->n, SCRIPT_ENTRIES_MAX);
+		decode_error(&b->d, list, "timeline: %zu entries, at most %d", list->n,
+		             SCRIPT_ENTRIES_MAX);
 		return;
 	}
 	for (size_t i = 0; i < list->n && !b->d.nomem; i++)
@@ -528,7 +503,9 @@ script_build_timeline(struct script_build *b, const struct yamldoc_node *list)
 		size_t n = e->target->kind == YAMLDOC_LIST ? e->target->n : 1;
 		size_t keep = b->n_actions;
 		for (size_t j = 0; j < n; j++)
-			add_target(b, e, e->target->kind == YAMLDOC_LIST ? e->target->items[j] : e->target);
+			add_target(b, e,
+			           e->target->kind == YAMLDOC_LIST ? e->target->items[j]
+			                                           : e->target);
 		if (!timed)
 			b->n_actions = keep;
 		if (e->target->kind == YAMLDOC_LIST && n == 0)
@@ -539,16 +516,19 @@ script_build_timeline(struct script_build *b, const struct yamldoc_node *list)
 void
 script_print_reference(FILE *f)
 {
-	fputs("| action | on | parameters (`with:`) | `for:` | what it does |\n|---|---|---|---|---|\n", f);
+	fputs("| action | on | parameters (`with:`) | `for:` | what it does "
+	      "|\n|---|---|---|---|---|\n",
+	      f);
 	for (size_t i = 0; i < N_ROWS; i++) {
 		const struct action_row *r = &rows[i];
-		fprintf(f, "| `%s` |%s%s%s | ", r->name, r->on & ON_LINK ? " link" : "", r->on & ON_NODE ? " node" : "",
-		        r->on & ON_MODULE ? " module" : "");
+		fprintf(f, "| `%s` |%s%s%s | ", r->name, r->on & ON_LINK ? " link" : "",
+		        r->on & ON_NODE ? " node" : "", r->on & ON_MODULE ? " module" : "");
 		for (size_t j = 0; j < r->with->n; j++) {
 			const struct field *w = &r->with->fields[j];
 			if (w->effect == EFFECT_ACTS)
-				fprintf(f, "%s`%s`: %s%s%s%s", j ? "; " : "", w->key, w->doc, w->dflt ? " (" : "",
-				        w->dflt ? w->dflt : "", w->dflt ? ")" : "");
+				fprintf(f, "%s`%s`: %s%s%s%s", j ? "; " : "", w->key, w->doc,
+				        w->dflt ? " (" : "", w->dflt ? w->dflt : "",
+				        w->dflt ? ")" : "");
 		}
 		fprintf(f, " | %s | %s |\n", r->may_last ? "yes" : "", r->doc);
 	}

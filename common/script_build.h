@@ -3,6 +3,7 @@
  *
  *   script.c           head of the file, result
  *   script_actions.c   table of actions with their parameters; entries of the timeline; times
+ *   script_params.c    ${name}
  *   script_check.c     what cannot happen in this order (a start without a kill), leases
  */
 #ifndef VL_SCRIPT_BUILD_H
@@ -33,10 +34,10 @@ struct script_with {
 struct script_entry {
 	const struct yamldoc_node *place, *at, *target, *with_place, *for_place;
 	char id[TOPO_ID_MAX];
-	int row;               /* of the action table, -1: bad */
+	int row; /* of the action table, -1: bad */
 	struct script_with with;
 	double for_s;
-	int64_t for_ns;        /* -1: none */
+	int64_t for_ns; /* -1: none */
 	int64_t at_ns;
 	enum { AT_UNKNOWN, AT_BUSY, AT_KNOWN, AT_BAD } at_state;
 };
@@ -49,14 +50,18 @@ struct script_build {
 	size_t n_entries;
 	struct script_action actions[SCRIPT_ACTIONS_MAX];
 	const struct yamldoc_node *places[SCRIPT_ACTIONS_MAX]; /* of the actions, for messages */
-	unsigned flags[SCRIPT_ACTIONS_MAX]; /* enum script_flag */
+	unsigned flags[SCRIPT_ACTIONS_MAX];                    /* enum script_flag */
 	size_t n_actions;
 };
 
 /* Appends; counts from the end of the list are never given back. NULL: full, with an error. */
-struct script_action *script_build_add(struct script_build *, const struct yamldoc_node *place, unsigned flags);
+struct script_action *script_build_add(struct script_build *, const struct yamldoc_node *place,
+                                       unsigned flags);
+/* The same tree with its ${names} replaced; NULL after an error. */
+const struct yamldoc_node *script_build_expand(struct script_build *, const struct yamldoc_node *);
 void script_build_timeline(struct script_build *, const struct yamldoc_node *list);
-/* Orders the actions by step and checks the sequence; drops lease ends that find their link dead. */
+/* Orders the actions by step and checks the sequence; drops lease ends that find their link dead.
+ */
 void script_build_check(struct script_build *, int64_t duration_ns);
 const char *script_kind_name(enum script_kind);
 

@@ -8,8 +8,8 @@
 
 struct proc_state {
 	bool down, stopped;
-	int64_t since_k;  /* last kill, stop or start; -1: runs since step 0 */
-	const char *by;   /* id of the action that did it */
+	int64_t since_k; /* last kill, stop or start; -1: runs since step 0 */
+	const char *by;  /* id of the action that did it */
 };
 
 struct state {
@@ -39,50 +39,64 @@ check_join(struct script_build *b, const struct yamldoc_node *at, uint32_t node,
 	double join;
 	topo_kappa(b->topo, node, &join);
 	if (join > TOPO_KAPPA_MAX * (1 + TOPO_RULE_SLACK))
-		decode_error(&b->d, at, "%s: links of node '%s' cannot close while it runs: kappa_join %.3g is above %g",
+		decode_error(&b->d, at,
+		             "%s: links of node '%s' cannot close while it runs: kappa_join %.3g "
+		             "is above %g",
 		             what, b->topo->nodes[node].id, join, TOPO_KAPPA_MAX);
 }
 
 static void
-check_kill(struct script_build *b, struct state *s, const struct script_action *a, const struct yamldoc_node *at)
+check_kill(struct script_build *b, struct state *s, const struct script_action *a,
+           const struct yamldoc_node *at)
 {
 	const int64_t least = 2; /* the evidence needs the waves of steps K-2 and K-1 */
 	struct proc_state *p = &s->procs[a->target];
 	const char *id = proc_id(b->topo, a->target), *what = script_kind_name(a->kind);
 	if (p->down) {
-		decode_error(&b->d, at, "%s: '%s' is already down since %.9g s (action '%s')", what, id,
-		             seconds(b, p->since_k), p->by);
+		decode_error(&b->d, at, "%s: '%s' is already down since %.9g s (action '%s')", what,
+		             id, seconds(b, p->since_k), p->by);
 		return;
 	}
 	int64_t born = p->since_k < 0 ? 0 : p->since_k;
 	if (a->k < born + least)
-		decode_error(&b->d, at, "%s: '%s' would have run only %lld steps, at least %lld are needed (%.9g s)", what, id,
-		             (long long)(a->k - born), (long long)least, seconds(b, born + least));
-	*p = (struct proc_state){ .down = true, .stopped = a->kind == SCRIPT_STOP, .since_k = a->k, .by = a->id };
+		decode_error(
+			&b->d, at,
+			"%s: '%s' needs %lld whole steps before it, so %.9g s is the earliest time",
+			what, id, (long long)least, seconds(b, born + least));
+	*p = (struct proc_state){
+		.down = true, .stopped = a->kind == SCRIPT_STOP, .since_k = a->k, .by = a->id
+	};
 }
 
 static void
-check_start(struct script_build *b, struct state *s, const struct script_action *a, const struct yamldoc_node *at)
+check_start(struct script_build *b, struct state *s, const struct script_action *a,
+            const struct yamldoc_node *at)
 {
 	struct proc_state *p = &s->procs[a->target];
 	const char *id = proc_id(b->topo, a->target), *what = script_kind_name(a->kind);
 	if (!p->down) {
-		decode_error(&b->d, at, "%s: '%s' runs; there is no kill or stop of it before", what, id);
+		decode_error(&b->d, at, "%s: '%s' runs; there is no kill or stop of it before",
+		             what, id);
 		return;
 	}
 	if (a->kind == SCRIPT_CONT && !p->stopped) {
-		decode_error(&b->d, at, "cont: '%s' was killed (action '%s'), not stopped; use start", id, p->by);
+		decode_error(&b->d, at,
+		             "cont: '%s' was killed (action '%s'), not stopped; use start", id,
+		             p->by);
 		return;
 	}
 	if (a->k <= p->since_k)
-		decode_error(&b->d, at, "%s: '%s' goes down in the same step (action '%s')", what, id, p->by);
+		decode_error(&b->d, at, "%s: '%s' goes down in the same step (action '%s')", what,
+		             id, p->by);
 	if (a->target < b->topo->n_nodes) {
 		const struct topo_node *n = &b->topo->nodes[a->target];
 		check_join(b, at, a->target, what);
 		for (size_t i = 0; i < n->n_links; i++)
 			if (s->cut[n->links[i]])
-				decode_error(&b->d, at, "%s: link '%s' of '%s' is cut at that time; heal it before", what,
-				             b->topo->links[n->links[i]].id, id);
+				decode_error(
+					&b->d, at,
+					"%s: link '%s' of '%s' is cut at that time; heal it before",
+					what, b->topo->links[n->links[i]].id, id);
 	}
 	*p = (struct proc_state){ .since_k = a->k, .by = a->id };
 }
@@ -98,8 +112,8 @@ dead_end(const struct script_build *b, const struct state *s, uint32_t link, con
 
 /* Returns false when the action has to be dropped: a lease ended on a link that is gone anyway. */
 static bool
-check_link(struct script_build *b, struct state *s, const struct script_action *a, const struct yamldoc_node *at,
-           unsigned flags)
+check_link(struct script_build *b, struct state *s, const struct script_action *a,
+           const struct yamldoc_node *at, unsigned flags)
 {
 	const struct topo_link *l = &b->topo->links[a->target];
 	const char *node, *what = script_kind_name(a->kind);
@@ -109,11 +123,13 @@ check_link(struct script_build *b, struct state *s, const struct script_action *
 		s->cut[a->target] = false;
 		return false;
 	}
-	if (flags & SCRIPT_BY_NODE && (dead || open == (a->kind == SCRIPT_CUT) || s->open[a->target]))
+	if (flags & SCRIPT_BY_NODE &&
+	    (dead || open == (a->kind == SCRIPT_CUT) || s->open[a->target]))
 		return false;
 	if (dead) {
-		decode_error(&b->d, at, "%s: node '%s' of link '%s' is down at that time (action '%s')", what, node, l->id,
-		             dead->by);
+		decode_error(&b->d, at,
+		             "%s: node '%s' of link '%s' is down at that time (action '%s')", what,
+		             node, l->id, dead->by);
 		return true;
 	}
 	if (a->kind == SCRIPT_CUT && open)
@@ -121,7 +137,9 @@ check_link(struct script_build *b, struct state *s, const struct script_action *
 	if (a->kind == SCRIPT_HEAL && s->open[a->target])
 		decode_error(&b->d, at, "heal: link '%s' starts open; use close", l->id);
 	else if (a->kind == SCRIPT_HEAL && !s->cut[a->target])
-		decode_error(&b->d, at, "heal: link '%s' is closed at that time; there is no cut of it before", l->id);
+		decode_error(&b->d, at,
+		             "heal: link '%s' is closed at that time; there is no cut of it before",
+		             l->id);
 	if (a->kind == SCRIPT_CLOSE && !open)
 		decode_error(&b->d, at, "close: link '%s' is closed at that time", l->id);
 	if (a->kind != SCRIPT_CUT) {
@@ -134,25 +152,28 @@ check_link(struct script_build *b, struct state *s, const struct script_action *
 }
 
 static bool
-check_bus(struct script_build *b, struct state *s, struct script_action *a, const struct yamldoc_node *at, bool lease_end)
+check_bus(struct script_build *b, struct state *s, struct script_action *a,
+          const struct yamldoc_node *at, bool lease_end)
 {
 	uint32_t n = a->target;
 	const struct topo_node *node = &b->topo->nodes[n];
 	if (s->procs[n].down) {
 		if (!lease_end)
-			decode_error(&b->d, at, "%s: '%s' is down at that time (action '%s')", script_kind_name(a->kind), node->id,
-			             s->procs[n].by);
+			decode_error(&b->d, at, "%s: '%s' is down at that time (action '%s')",
+			             script_kind_name(a->kind), node->id, s->procs[n].by);
 		return !lease_end;
 	}
 	if (a->kind == SCRIPT_SHORT) {
 		if (a->k < s->short_k[n])
 			decode_error(&b->d, at, "short: '%s' is shorted at that time", node->id);
-		int64_t len = isnan(a->for_s) ? INT64_MAX - a->k : (int64_t)ceil(a->for_s / topo_step_s(b->topo));
+		int64_t len = isnan(a->for_s) ? INT64_MAX - a->k
+		                              : (int64_t)ceil(a->for_s / topo_step_s(b->topo));
 		s->short_k[n] = a->k + len;
 		return true;
 	}
 	if (lease_end) {
-		a->level_w = isnan(s->before_w[n]) ? pwl_at(&node->p.load_w, a->at_ns) : s->before_w[n];
+		a->level_w =
+			isnan(s->before_w[n]) ? pwl_at(&node->p.load_w, a->at_ns) : s->before_w[n];
 	} else {
 		s->before_w[n] = s->level_w[n];
 	}
@@ -255,8 +276,9 @@ script_build_check(struct script_build *b, int64_t duration_ns)
 		}
 		if (b->actions[i].at_ns >= duration_ns && !(b->flags[i] & SCRIPT_LEASE_END))
 			yamldoc_diag(b->d.doc, b->d.diags, DIAG_WARNING, b->places[i],
-			             "action '%s' at %.9g s never acts: the run ends at %.9g s", b->actions[i].id,
-			             (double)b->actions[i].at_ns * 1e-9, (double)duration_ns * 1e-9);
+			             "action '%s' at %.9g s never acts: the run ends at %.9g s",
+			             b->actions[i].id, (double)b->actions[i].at_ns * 1e-9,
+			             (double)duration_ns * 1e-9);
 	}
 	for (size_t i = 0; i < b->n_actions; i++)
 		if (b->places[i])

@@ -1,6 +1,6 @@
 /*
- * sha256.h - SHA-256, incremental. A thin wrapper over libcrypto, which uses the SHA instructions of
- * the CPU.
+ * sha256.h - SHA-256, incremental. A thin wrapper over libcrypto, which uses the SHA instructions
+ * of the CPU.
  *
  * The handle is heap memory of libcrypto: every sha256_begin() that returned 0 needs one
  * sha256_end(), which also frees it.

@@ -54,16 +54,16 @@ static const struct row {
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
 enum {
-	NAME_MAX_ = 128,                        /* "module.<id>.i_in.<id>" with room */
-	FIELD_MAX = 80,                         /* struct rec_field's name */
+	NAME_MAX_ = 128, /* "module.<id>.i_in.<id>" with room */
+	FIELD_MAX = 80,  /* struct rec_field's name */
 };
 
 struct signal {
 	const struct row *row;
 	char name[NAME_MAX_];
 	char field[FIELD_MAX];
-	size_t proc[2];      /* OF_LINK: ends a and b; else the first */
-	int index[2];        /* of the field; -1: not looked up yet */
+	size_t proc[2]; /* OF_LINK: ends a and b; else the first */
+	int index[2];   /* of the field; -1: not looked up yet */
 };
 
 struct signal_list {
@@ -110,8 +110,8 @@ unknown(const char *name, const char *what, const char *part, const char *const 
 {
 	const char *near = n ? diag_nearest(part, known, n) : NULL;
 	if (near)
-		return err_set(err, ERR_NOTFOUND, "signal '%s': no %s '%s'; did you mean '%s'?", name, what,
-		               part, near);
+		return err_set(err, ERR_NOTFOUND, "signal '%s': no %s '%s'; did you mean '%s'?",
+		               name, what, part, near);
 	return err_set(err, ERR_NOTFOUND, "signal '%s': no %s '%s'", name, what, part);
 }
 
@@ -121,6 +121,11 @@ add(struct signal_list *l, const struct signal *s, struct err *err)
 	for (size_t i = 0; i < l->n; i++)
 		if (!strcmp(l->s[i].name, s->name))
 			return 0;
+	for (int end = 0; s->row->source != OF_LEDGER && end < 2; end++)
+		if (runview_n_lives(l->view, s->proc[end]) &&
+		    runview_field(l->view, s->proc[end], s->field) < 0)
+			return err_set(err, ERR_NOTFOUND, "signal '%s': '%s' did not record '%s'",
+			               s->name, runview_id(l->view, s->proc[end]), s->field);
 	if (l->n == l->cap) {
 		size_t cap = l->cap ? 2 * l->cap : 64;
 		struct signal *p = realloc(l->s, cap * sizeof *p);
@@ -133,17 +138,22 @@ add(struct signal_list *l, const struct signal *s, struct err *err)
 	return 0;
 }
 
-/* ---- what a group has ------------------------------------------------------------------------- */
+/* ---- what a group has -------------------------------------------------------------------------
+ */
 
 static size_t
 n_ids(const struct topo *t, enum group g)
 {
 	switch (g) {
 	case GROUP_NODE:
-	case GROUP_FEED: return t->n_nodes;
-	case GROUP_LINK: return t->n_links;
-	case GROUP_MODULE: return t->n_modules;
-	default: return 0;
+	case GROUP_FEED:
+		return t->n_nodes;
+	case GROUP_LINK:
+		return t->n_links;
+	case GROUP_MODULE:
+		return t->n_modules;
+	default:
+		return 0;
 	}
 }
 
@@ -151,9 +161,12 @@ static const char *
 id_of(const struct topo *t, enum group g, size_t i)
 {
 	switch (g) {
-	case GROUP_LINK: return t->links[i].id;
-	case GROUP_MODULE: return t->modules[i].id;
-	default: return t->nodes[i].id;
+	case GROUP_LINK:
+		return t->links[i].id;
+	case GROUP_MODULE:
+		return t->modules[i].id;
+	default:
+		return t->nodes[i].id;
 	}
 }
 
@@ -201,7 +214,8 @@ find_row(enum group g, const char *part, const char *name, const struct row **re
 	return unknown(name, "quantity", part, known, n, err);
 }
 
-/* ---- selecting -------------------------------------------------------------------------------- */
+/* ---- selecting --------------------------------------------------------------------------------
+ */
 
 static int
 add_inputs(struct signal_list *l, const struct row *row, const struct topo_module *m, size_t proc,
@@ -265,7 +279,8 @@ add_matches(struct signal_list *l, const struct row *row, const struct wanted *w
 		if (row->group == GROUP_FEED && !t->nodes[i].p.has_feed)
 			continue;
 		if (row->source == OF_INPUT) {
-			rc = add_inputs(l, row, &t->modules[i], t->n_nodes + i, w->part[3], &hit, err);
+			rc = add_inputs(l, row, &t->modules[i], t->n_nodes + i, w->part[3], &hit,
+			                err);
 		} else {
 			hit = true;
 			rc = add_one(l, row, i, err);
@@ -276,9 +291,11 @@ add_matches(struct signal_list *l, const struct row *row, const struct wanted *w
 	if (!any_id)
 		return unknown_id(t, w, name, row->group, err);
 	if (!hit)
-		return err_set(err, ERR_NOTFOUND, row->group == GROUP_FEED
+		return err_set(err, ERR_NOTFOUND,
+		               row->group == GROUP_FEED
 		                       ? "signal '%s': this node has no feed"
-		                       : "signal '%s': this module is not fed by that node", name);
+		                       : "signal '%s': this module is not fed by that node",
+		               name);
 	return 0;
 }
 
@@ -310,8 +327,8 @@ select_one(struct signal_list *l, const char *name, struct err *err)
 	if (rc)
 		return rc;
 	if (w.n != at + 1 + (row->source == OF_INPUT))
-		return err_set(err, ERR_NOTFOUND, "signal '%s': expected %s.%s%s%s", name, group_names[g],
-		               at == 2 ? "<id>." : "", row->name,
+		return err_set(err, ERR_NOTFOUND, "signal '%s': expected %s.%s%s%s", name,
+		               group_names[g], at == 2 ? "<id>." : "", row->name,
 		               row->source == OF_INPUT ? ".<node>" : "");
 	return g == GROUP_MESH ? add_mesh(l, row, err) : add_matches(l, row, &w, name, err);
 }
@@ -329,7 +346,8 @@ signal_select(const struct runview *view, const char *names, struct signal_list 
 	}
 	l->view = view;
 	char *save = NULL;
-	for (char *p = strtok_r(text, ", \t\n", &save); p && !rc; p = strtok_r(NULL, ", \t\n", &save))
+	for (char *p = strtok_r(text, ", \t\n", &save); p && !rc;
+	     p = strtok_r(NULL, ", \t\n", &save))
 		rc = select_one(l, p, err);
 	if (!rc) {
 		*ret = l;
@@ -353,7 +371,8 @@ signal_destroy(struct signal_list **pl)
 	free(l);
 }
 
-/* ---- samples ---------------------------------------------------------------------------------- */
+/* ---- samples ----------------------------------------------------------------------------------
+ */
 
 size_t
 signal_count(const struct signal_list *l)
@@ -417,10 +436,13 @@ signal_at(struct signal_list *l, size_t i, int64_t k, double *ret)
 	struct signal *s = &l->s[i];
 	switch (s->row->source) {
 	case OF_FIELD:
-	case OF_INPUT: return value(l, s, 0, k, ret);
+	case OF_INPUT:
+		return value(l, s, 0, k, ret);
 	case OF_LINK:
-	case OF_LINK_OPEN: return link_value(l, s, k, ret);
-	case OF_LEDGER: return mesh_value(l, s, k, ret);
+	case OF_LINK_OPEN:
+		return link_value(l, s, k, ret);
+	case OF_LEDGER:
+		return mesh_value(l, s, k, ret);
 	}
 	assert(!"source of a signal");
 	return false;

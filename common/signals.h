@@ -6,9 +6,10 @@
  *   module.<id>.{v_in,v,i,p,owner,served,phase,throughput,errors,temp}, module.<id>.i_in.<node>
  *   mesh.{energy_residual,unserved_j,source_j,loss_j}
  *
- * A `*` in the place of an id matches any characters. A dead process has no samples. A link's current is
- * positive from its end a to its end b: (i_a - i_b)/2 of both ends; with one end dead that of the other,
- * with both dead none. It is 0 while open. open is 1 unless both ends are closed.
+ * A `*` in the place of an id matches any characters. A dead process has no samples. A link's
+ * current is positive from its end a to its end b: (i_a - i_b)/2 of both ends; with one end dead
+ * that of the other, with both dead none. It is 0 while open. open is 1 unless both ends are
+ * closed.
  */
 #ifndef VL_SIGNALS_H
 #define VL_SIGNALS_H
@@ -25,7 +26,8 @@ struct signal_list;
 /* `names`: signals, separated by commas; spaces around them are ignored. Patterns keep the order in
  * which they were given; what one matches comes in the order of the topology; nothing comes twice.
  * Borrows the view. Unknown names: ERR_NOTFOUND, with the nearest one. "*" may match nothing. */
-int signal_select(const struct runview *, const char *names, struct signal_list **ret, struct err *);
+int signal_select(const struct runview *, const char *names, struct signal_list **ret,
+                  struct err *);
 void signal_destroy(struct signal_list **);
 
 size_t signal_count(const struct signal_list *);

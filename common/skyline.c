@@ -56,7 +56,8 @@ order(const struct graph *g, uint32_t n, uint32_t *queue, uint32_t *place)
 		if (head == tail) { /* a new island: begin at its node of least degree */
 			uint32_t best = none;
 			for (uint32_t i = 0; i < n; i++)
-				if (place[i] == none && (best == none || degree(g, i) < degree(g, best)))
+				if (place[i] == none &&
+				    (best == none || degree(g, i) < degree(g, best)))
 					best = i;
 			place[best] = 0;
 			queue[tail++] = best;
@@ -68,8 +69,10 @@ order(const struct graph *g, uint32_t n, uint32_t *queue, uint32_t *place)
 				continue;
 			place[j] = 0;
 			tail++;
-			for (; k > from && (degree(g, queue[k - 1]) > degree(g, j) ||
-			                    (degree(g, queue[k - 1]) == degree(g, j) && queue[k - 1] > j)); k--)
+			for (; k > from &&
+			       (degree(g, queue[k - 1]) > degree(g, j) ||
+			        (degree(g, queue[k - 1]) == degree(g, j) && queue[k - 1] > j));
+			     k--)
 				queue[k] = queue[k - 1];
 			queue[k] = j;
 		}
@@ -79,7 +82,8 @@ order(const struct graph *g, uint32_t n, uint32_t *queue, uint32_t *place)
 }
 
 int
-skyline_create(uint32_t n, uint32_t (*edges)[2], size_t n_edges, struct skyline **ret, struct err *err)
+skyline_create(uint32_t n, uint32_t (*edges)[2], size_t n_edges, struct skyline **ret,
+               struct err *err)
 {
 	struct graph g = { NULL, NULL };
 	struct skyline *s = calloc(1, sizeof *s);

@@ -16,7 +16,8 @@
 struct skyline;
 
 /* n unknowns; edges: pairs (i, j) that may be non-zero, each once or more often. */
-int skyline_create(uint32_t n, uint32_t (*edges)[2], size_t n_edges, struct skyline **ret, struct err *);
+int skyline_create(uint32_t n, uint32_t (*edges)[2], size_t n_edges, struct skyline **ret,
+                   struct err *);
 void skyline_destroy(struct skyline **);
 void skyline_clear(struct skyline *);
 /* Adds to (i, j) and (j, i), which must be one of the edges or on the diagonal. */

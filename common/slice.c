@@ -24,7 +24,8 @@ copy_node(struct node_params *to, const struct node_params *from)
 {
 	*to = *from;
 	to->load_w = to->conv.load_a = (struct pwl){ 0 };
-	return copy_pwl(&to->load_w, &from->load_w) || copy_pwl(&to->conv.load_a, &from->conv.load_a);
+	return copy_pwl(&to->load_w, &from->load_w) ||
+	       copy_pwl(&to->conv.load_a, &from->conv.load_a);
 }
 
 static int

@@ -19,10 +19,10 @@
 #include "mpread.h"
 
 enum {
-	FILE_MAX = 16 << 20,      /* B; the largest load curve is below 1 MB */
-	CMDS_MAX = 1 << 20,       /* scripted commands of one process */
-	FIELDS_MAX = 64,          /* of one table: bits of the mask of those seen */
-	WHERE_MAX = 160,          /* B of "chans[3].link_r_ohm" */
+	FILE_MAX = 16 << 20, /* B; the largest load curve is below 1 MB */
+	CMDS_MAX = 1 << 20,  /* scripted commands of one process */
+	FIELDS_MAX = 64,     /* of one table: bits of the mask of those seen */
+	WHERE_MAX = 160,     /* B of "chans[3].link_r_ohm" */
 };
 
 enum type { STR, BYTES, BOOL, U32, I32, U64, I64, F64, ENUM, MAP, LIST };
@@ -31,10 +31,10 @@ struct field {
 	const char *name;
 	enum type type;
 	size_t off;
-	size_t size;              /* STR, BYTES: of the array; LIST: of one element */
-	uint32_t max;             /* ENUM: greatest value; LIST: greatest length */
-	size_t off_n;             /* LIST: its size_t length */
-	const struct table *sub;  /* MAP, LIST */
+	size_t size;             /* STR, BYTES: of the array; LIST: of one element */
+	uint32_t max;            /* ENUM: greatest value; LIST: greatest length */
+	size_t off_n;            /* LIST: its size_t length */
+	const struct table *sub; /* MAP, LIST */
 };
 
 struct table {
@@ -42,113 +42,168 @@ struct table {
 	const struct field *f;
 };
 
-#define TABLE(rows) { sizeof rows / sizeof *rows, rows }
+#define TABLE(rows)                              \
+	{                                        \
+		sizeof rows / sizeof *rows, rows \
+	}
 
-#define ROW(T, type_, member) { .name = #member, .type = type_, .off = offsetof(struct T, member) }
-#define ROW_AS(T, name_, type_, member) { .name = name_, .type = type_, .off = offsetof(struct T, member) }
-#define ROW_ENUM(T, member, max_) \
-	{ .name = #member, .type = ENUM, .off = offsetof(struct T, member), .max = max_ }
-#define ROW_ARRAY(T, type_, member)                                                                \
-	{ .name = #member, .type = type_, .off = offsetof(struct T, member),                       \
-	  .size = sizeof((struct T *)NULL)->member }
-#define ROW_MAP(T, member, table_) \
-	{ .name = #member, .type = MAP, .off = offsetof(struct T, member), .sub = &table_ }
-#define ROW_LIST(T, name_, pointer, length, max_, table_)                                          \
-	{ .name = name_, .type = LIST, .off = offsetof(struct T, pointer),                         \
-	  .size = sizeof *((struct T *)NULL)->pointer, .max = max_,                                \
-	  .off_n = offsetof(struct T, length), .sub = &table_ }
+#define ROW(T, type_, member)                                                     \
+	{                                                                         \
+		.name = #member, .type = type_, .off = offsetof(struct T, member) \
+	}
+#define ROW_AS(T, name_, type_, member)                                         \
+	{                                                                       \
+		.name = name_, .type = type_, .off = offsetof(struct T, member) \
+	}
+#define ROW_ENUM(T, member, max_)                                                             \
+	{                                                                                     \
+		.name = #member, .type = ENUM, .off = offsetof(struct T, member), .max = max_ \
+	}
+#define ROW_ARRAY(T, type_, member)                                                \
+	{                                                                          \
+		.name = #member, .type = type_, .off = offsetof(struct T, member), \
+		.size = sizeof((struct T *)NULL)->member                           \
+	}
+#define ROW_MAP(T, member, table_)                                                              \
+	{                                                                                       \
+		.name = #member, .type = MAP, .off = offsetof(struct T, member), .sub = &table_ \
+	}
+#define ROW_LIST(T, name_, pointer, length, max_, table_)                        \
+	{                                                                        \
+		.name = name_, .type = LIST, .off = offsetof(struct T, pointer), \
+		.size = sizeof *((struct T *)NULL)->pointer, .max = max_,        \
+		.off_n = offsetof(struct T, length), .sub = &table_              \
+	}
 
 static const struct field pwl_rows[] = {
-	ROW(pwl_point, I64, at_ns), ROW(pwl_point, I64, ramp_ns), ROW(pwl_point, F64, level),
+	ROW(pwl_point, I64, at_ns),
+	ROW(pwl_point, I64, ramp_ns),
+	ROW(pwl_point, F64, level),
 };
 static const struct table pwl_table = TABLE(pwl_rows);
 
 static const struct field phase_rows[] = {
-	ROW(workload_phase, U32, phase), ROW(workload_phase, I64, for_ns),
+	ROW(workload_phase, U32, phase),
+	ROW(workload_phase, I64, for_ns),
 };
 static const struct table phase_table = TABLE(phase_rows);
 
 static const struct field feed_rows[] = {
-	ROW(feed_params, F64, v0_v), ROW(feed_params, F64, r_d_ohm), ROW(feed_params, F64, i_rated_a),
-	ROW(feed_params, F64, i_max_a), ROW(feed_params, F64, tau_s),
+	ROW(feed_params, F64, v0_v),      ROW(feed_params, F64, r_d_ohm),
+	ROW(feed_params, F64, i_rated_a), ROW(feed_params, F64, i_max_a),
+	ROW(feed_params, F64, tau_s),
 };
 static const struct table feed_table = TABLE(feed_rows);
 
 static const struct field conv_rows[] = {
-	ROW(conv_params, F64, l_h), ROW(conv_params, F64, r_ohm), ROW(conv_params, F64, c_out_f),
-	ROW(conv_params, F64, v_ref_v), ROW(conv_params, F64, kp), ROW(conv_params, F64, ki),
-	ROW(conv_params, F64, kc), ROW(conv_params, F64, p_fixed_w), ROW(conv_params, F64, i_lim_a),
+	ROW(conv_params, F64, l_h),
+	ROW(conv_params, F64, r_ohm),
+	ROW(conv_params, F64, c_out_f),
+	ROW(conv_params, F64, v_ref_v),
+	ROW(conv_params, F64, kp),
+	ROW(conv_params, F64, ki),
+	ROW(conv_params, F64, kc),
+	ROW(conv_params, F64, p_fixed_w),
+	ROW(conv_params, F64, i_lim_a),
 	ROW_LIST(conv_params, "load_a", load_a.p, load_a.n, TOPO_PWL_MAX, pwl_table),
 };
 static const struct table conv_table = TABLE(conv_rows);
 
 static const struct field node_rows[] = {
-	ROW(node_params, F64, v_init_v), ROW(node_params, F64, c_bus_f),
-	ROW(node_params, BOOL, has_sc), ROW(node_params, F64, c_sc_f),
-	ROW(node_params, F64, r_sc_ohm), ROW(node_params, BOOL, has_feed),
-	ROW_MAP(node_params, feed, feed_table), ROW_ENUM(node_params, control, CONTROL_CONSENSUS),
-	ROW(node_params, F64, kv_per_s), ROW(node_params, F64, kc_per_s),
-	ROW(node_params, F64, ki_v_per_s), ROW(node_params, F64, v_nom_v),
+	ROW(node_params, F64, v_init_v),
+	ROW(node_params, F64, c_bus_f),
+	ROW(node_params, BOOL, has_sc),
+	ROW(node_params, F64, c_sc_f),
+	ROW(node_params, F64, r_sc_ohm),
+	ROW(node_params, BOOL, has_feed),
+	ROW_MAP(node_params, feed, feed_table),
+	ROW_ENUM(node_params, control, CONTROL_CONSENSUS),
+	ROW(node_params, F64, kv_per_s),
+	ROW(node_params, F64, kc_per_s),
+	ROW(node_params, F64, ki_v_per_s),
+	ROW(node_params, F64, v_nom_v),
 	ROW_LIST(node_params, "load_w", load_w.p, load_w.n, TOPO_PWL_MAX, pwl_table),
-	ROW(node_params, BOOL, has_conv), ROW_MAP(node_params, conv, conv_table),
+	ROW(node_params, BOOL, has_conv),
+	ROW_MAP(node_params, conv, conv_table),
 };
 static const struct table node_table = TABLE(node_rows);
 
 static const struct field module_rows[] = {
 	ROW_ENUM(module_params, class, MODULE_RESISTIVE),
 	ROW_LIST(module_params, "load_w", load_w.p, load_w.n, TOPO_PWL_MAX, pwl_table),
-	ROW(module_params, F64, r_load_ohm), ROW(module_params, F64, c_in_f),
-	ROW(module_params, F64, r_port_ohm), ROW(module_params, F64, n_turns),
-	ROW(module_params, F64, v_ref_v), ROW(module_params, U32, priority),
+	ROW(module_params, F64, r_load_ohm),
+	ROW(module_params, F64, c_in_f),
+	ROW(module_params, F64, r_port_ohm),
+	ROW(module_params, F64, n_turns),
+	ROW(module_params, F64, v_ref_v),
+	ROW(module_params, U32, priority),
 	ROW(module_params, BOOL, plugged),
 	ROW_LIST(module_params, "phases", phases, n_phases, TOPO_PHASES_MAX, phase_table),
 };
 static const struct table module_table = TABLE(module_rows);
 
 static const struct field chan_rows[] = {
-	ROW_ENUM(slice_chan, kind, CHAN_PORT), ROW_ARRAY(slice_chan, STR, id),
-	ROW(slice_chan, U32, edge), ROW(slice_chan, U32, peer), ROW_ARRAY(slice_chan, STR, peer_id),
-	ROW(slice_chan, BOOL, binds), ROW(slice_chan, U32, peer_inc), ROW(slice_chan, BOOL, peer_runs),
-	ROW(slice_chan, BOOL, tcp), ROW(slice_chan, BOOL, is_a),
-	ROW_AS(slice_chan, "link_r_ohm", F64, link.r_ohm), ROW_AS(slice_chan, "link_l_h", F64, link.l_h),
+	ROW_ENUM(slice_chan, kind, CHAN_PORT),
+	ROW_ARRAY(slice_chan, STR, id),
+	ROW(slice_chan, U32, edge),
+	ROW(slice_chan, U32, peer),
+	ROW_ARRAY(slice_chan, STR, peer_id),
+	ROW(slice_chan, BOOL, binds),
+	ROW(slice_chan, U32, peer_inc),
+	ROW(slice_chan, BOOL, peer_runs),
+	ROW(slice_chan, BOOL, tcp),
+	ROW(slice_chan, BOOL, is_a),
+	ROW_AS(slice_chan, "link_r_ohm", F64, link.r_ohm),
+	ROW_AS(slice_chan, "link_l_h", F64, link.l_h),
 	ROW_AS(slice_chan, "link_l_eff_h", F64, link.l_eff_h),
 	ROW_AS(slice_chan, "link_fuse_a", F64, link.fuse_a),
 	ROW_AS(slice_chan, "link_precharge_ohm", F64, link.precharge_ohm),
 	ROW_AS(slice_chan, "link_open", BOOL, link.open),
-	ROW(slice_chan, F64, peer_v_init_v), ROW(slice_chan, U32, input),
-	ROW(slice_chan, F64, r_port_ohm), ROW(slice_chan, BOOL, owner),
+	ROW(slice_chan, F64, peer_v_init_v),
+	ROW(slice_chan, U32, input),
+	ROW(slice_chan, F64, r_port_ohm),
+	ROW(slice_chan, BOOL, owner),
 };
 static const struct table chan_table = TABLE(chan_rows);
 
 static const struct field cmd_rows[] = {
-	ROW(core_cmd, I64, k), ROW_ENUM(core_cmd, kind, CMD_END_ - 1), ROW(core_cmd, I32, chan),
-	ROW(core_cmd, F64, a), ROW(core_cmd, F64, b), ROW(core_cmd, F64, c),
+	ROW(core_cmd, I64, k),    ROW_ENUM(core_cmd, kind, CMD_END_ - 1),
+	ROW(core_cmd, I32, chan), ROW(core_cmd, F64, a),
+	ROW(core_cmd, F64, b),    ROW(core_cmd, F64, c),
 };
 static const struct table cmd_table = TABLE(cmd_rows);
 
 static const struct field start_rows[] = {
-	ROW(slice_start, U32, chan), ROW(slice_start, U32, peer_inc), ROW(slice_start, I64, j),
+	ROW(slice_start, U32, chan),
+	ROW(slice_start, U32, peer_inc),
+	ROW(slice_start, I64, j),
 };
 static const struct table start_table = TABLE(start_rows);
 
 #define SLICE_ROWS                                                                                 \
-	ROW_ENUM(slice, kind, PROC_MODULE), ROW_ARRAY(slice, STR, id), ROW_ARRAY(slice, STR, mesh),\
-	ROW(slice, U32, index), ROW(slice, U32, incarnation), ROW_ARRAY(slice, BYTES, topo_hash),  \
-	ROW(slice, U64, seed), ROW(slice, I64, step_ns), ROW(slice, U32, substeps),                \
-	ROW(slice, U32, port_period), ROW(slice, I64, start_k), ROW(slice, I64, end_k),            \
-	ROW(slice, BOOL, restarted), ROW(slice, F64, init_v_v), ROW(slice, F64, init_v_sc_v),      \
-	ROW_LIST(slice, "chans", chans, n_chans, TOPO_DEGREE_MAX + TOPO_PORTS_MAX, chan_table),    \
-	ROW_LIST(slice, "cmds", cmds, n_cmds, CMDS_MAX, cmd_table), ROW(slice, I64, kill_k),        \
-	ROW_LIST(slice, "starts", starts, n_starts, CMDS_MAX, start_table), ROW(slice, I64, stall_ns)
+	ROW_ENUM(slice, kind, PROC_MODULE), ROW_ARRAY(slice, STR, id),                             \
+		ROW_ARRAY(slice, STR, mesh), ROW(slice, U32, index), ROW(slice, U32, incarnation), \
+		ROW_ARRAY(slice, BYTES, topo_hash), ROW(slice, U64, seed),                         \
+		ROW(slice, I64, step_ns), ROW(slice, U32, substeps), ROW(slice, U32, port_period), \
+		ROW(slice, I64, start_k), ROW(slice, I64, end_k), ROW(slice, BOOL, restarted),     \
+		ROW(slice, F64, init_v_v), ROW(slice, F64, init_v_sc_v),                           \
+		ROW_LIST(slice, "chans", chans, n_chans, TOPO_DEGREE_MAX + TOPO_PORTS_MAX,         \
+	                 chan_table),                                                              \
+		ROW_LIST(slice, "cmds", cmds, n_cmds, CMDS_MAX, cmd_table),                        \
+		ROW(slice, I64, kill_k),                                                           \
+		ROW_LIST(slice, "starts", starts, n_starts, CMDS_MAX, start_table),                \
+		ROW(slice, I64, stall_ns)
 
 static const struct field node_slice_rows[] = { SLICE_ROWS, ROW_MAP(slice, node, node_table) };
-static const struct field module_slice_rows[] = { SLICE_ROWS, ROW_MAP(slice, module, module_table) };
+static const struct field module_slice_rows[] = { SLICE_ROWS,
+	                                          ROW_MAP(slice, module, module_table) };
 static const struct table slice_tables[] = {
 	[PROC_NODE] = TABLE(node_slice_rows),
 	[PROC_MODULE] = TABLE(module_slice_rows),
 };
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------
+ */
 
 /* The buffer grows by allocation; its first failure is kept for the end. */
 struct out {
@@ -179,19 +234,37 @@ pack_value(msgpack_packer *pk, const struct field *f, const char *base)
 {
 	const void *p = base + f->off;
 	switch (f->type) {
-	case STR: pack_str(pk, p, strnlen(p, f->size - 1)); break;
+	case STR:
+		pack_str(pk, p, strnlen(p, f->size - 1));
+		break;
 	case BYTES:
 		msgpack_pack_bin(pk, f->size);
 		msgpack_pack_bin_body(pk, p, f->size);
 		break;
-	case BOOL: *(const bool *)p ? msgpack_pack_true(pk) : msgpack_pack_false(pk); break;
-	case U32: msgpack_pack_uint32(pk, *(const uint32_t *)p); break;
-	case ENUM: msgpack_pack_uint32(pk, *(const uint32_t *)p); break;
-	case I32: msgpack_pack_int32(pk, *(const int32_t *)p); break;
-	case U64: msgpack_pack_uint64(pk, *(const uint64_t *)p); break;
-	case I64: msgpack_pack_int64(pk, *(const int64_t *)p); break;
-	case F64: msgpack_pack_double(pk, *(const double *)p); break;
-	case MAP: pack_table(pk, f->sub, p); break;
+	case BOOL:
+		*(const bool *)p ? msgpack_pack_true(pk) : msgpack_pack_false(pk);
+		break;
+	case U32:
+		msgpack_pack_uint32(pk, *(const uint32_t *)p);
+		break;
+	case ENUM:
+		msgpack_pack_uint32(pk, *(const uint32_t *)p);
+		break;
+	case I32:
+		msgpack_pack_int32(pk, *(const int32_t *)p);
+		break;
+	case U64:
+		msgpack_pack_uint64(pk, *(const uint64_t *)p);
+		break;
+	case I64:
+		msgpack_pack_int64(pk, *(const int64_t *)p);
+		break;
+	case F64:
+		msgpack_pack_double(pk, *(const double *)p);
+		break;
+	case MAP:
+		pack_table(pk, f->sub, p);
+		break;
 	case LIST: {
 		const char *element;
 		size_t n = *(const size_t *)(const void *)(base + f->off_n);
@@ -249,7 +322,8 @@ slice_write(const struct slice *s, const char *path, struct err *err)
 	return rc;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------
+ */
 
 struct in {
 	const char *path;
@@ -270,7 +344,8 @@ where_add(struct in *in, const char *fmt, ...)
 	int n = vsnprintf(in->where + was, sizeof in->where - was, fmt, ap);
 	va_end(ap);
 	if (n > 0)
-		in->len = was + (size_t)n < sizeof in->where ? was + (size_t)n : sizeof in->where - 1;
+		in->len =
+			was + (size_t)n < sizeof in->where ? was + (size_t)n : sizeof in->where - 1;
 	return was;
 }
 
@@ -292,7 +367,8 @@ in_bad(struct in *in, const char *what)
 static int
 get_int(struct in *in, const msgpack_object *o, int64_t lo, int64_t hi, int64_t *ret)
 {
-	if (o->type != MSGPACK_OBJECT_POSITIVE_INTEGER && o->type != MSGPACK_OBJECT_NEGATIVE_INTEGER)
+	if (o->type != MSGPACK_OBJECT_POSITIVE_INTEGER &&
+	    o->type != MSGPACK_OBJECT_NEGATIVE_INTEGER)
 		return in_bad(in, "not an integer");
 	if (o->type == MSGPACK_OBJECT_POSITIVE_INTEGER && o->via.u64 > INT64_MAX)
 		return in_bad(in, "out of range");
@@ -354,7 +430,8 @@ get_value(struct in *in, const struct field *f, const msgpack_object *o, char *b
 	int rc = 0;
 	switch (f->type) {
 	case STR:
-	case BYTES: return get_text(in, f, o, p);
+	case BYTES:
+		return get_text(in, f, o, p);
 	case BOOL:
 		if (o->type != MSGPACK_OBJECT_BOOLEAN)
 			return in_bad(in, "not a boolean");
@@ -383,8 +460,10 @@ get_value(struct in *in, const struct field *f, const msgpack_object *o, char *b
 			return in_bad(in, "not a float");
 		*(double *)p = o->via.f64;
 		return 0;
-	case MAP: return get_table(in, f->sub, o, p);
-	case LIST: return get_list(in, f, o, base);
+	case MAP:
+		return get_table(in, f->sub, o, p);
+	case LIST:
+		return get_list(in, f, o, base);
 	}
 	assert(!"type of a field");
 	return 0;
@@ -447,7 +526,8 @@ check(const struct slice *s, const char *path, struct err *err)
 	size_t n_links = 0;
 	if (!s->id[0] || !s->incarnation)
 		what = "id, incarnation";
-	if (s->step_ns <= 0 || !(s->substeps >= 1 && s->substeps <= TOPO_SUBSTEPS_MAX) || !s->port_period)
+	if (s->step_ns <= 0 || !(s->substeps >= 1 && s->substeps <= TOPO_SUBSTEPS_MAX) ||
+	    !s->port_period)
 		what = "step_ns, substeps, port_period";
 	if (s->start_k < -1 || s->end_k < 0 || s->kill_k < 0)
 		what = "start_k, end_k, kill_k";
@@ -512,7 +592,8 @@ get_file(const char *path, char **ret, size_t *len, struct err *err)
 	if (fstat(fd, &st)) {
 		rc = err_sys(err, ERR_IO, "%s", path);
 	} else if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
-		rc = err_set(err, ERR_INPUT, "%s: not a regular file below %d bytes", path, FILE_MAX);
+		rc = err_set(err, ERR_INPUT, "%s: not a regular file below %d bytes", path,
+		             FILE_MAX);
 	} else if (!(p = malloc((size_t)st.st_size + 1))) {
 		rc = err_set(err, ERR_NOMEM, "%s: out of memory", path);
 	}

@@ -16,6 +16,7 @@ struct member {
 	enum super_status status;
 	uint32_t inc;
 	int64_t last_frame;
+	int64_t floor_k;         /* the next by-hand life starts above */
 	int64_t start_k;         /* first step of this life's clock: 0, scripted or agreed; -1: not known */
 	bool held_due, acted_due; /* owes HELD, ACTED to the current command */
 	int64_t held_k;
@@ -43,7 +44,7 @@ struct super {
 	uint32_t next_cmd;
 	enum phase phase;
 	struct queued cur;
-	int64_t cur_s;
+	int64_t cur_s, last_s; /* S of the current command; of the last one, -1: none yet */
 	size_t n_queue;
 	struct queued queue[COMMANDS_MAX];
 	bool busy, again; /* progress() is not re-entered */
@@ -235,13 +236,17 @@ tell_neighbour(void *arg, uint32_t peer)
 		n->s->io.send(n->s->io.arg, peer, &n->msg);
 }
 
+/* It lives and dies by the script, or is yet to live and die, by step j. Scripted starters run ahead
+ * to their first step: they must not join what was never there. */
 static void
 neighbour_must_die(void *arg, uint32_t peer)
 {
 	struct notice *n = arg;
 	const struct member *m = &n->s->m[peer];
-	const struct life *l = life_of(n->s, peer, m->inc);
-	if (l && l->kill_k <= n->j && alive(m))
+	const struct life *now = life_of(n->s, peer, m->inc), *next = life_of(n->s, peer, m->inc + 1);
+	if (alive(m) && now && now->kill_k <= n->j)
+		n->wait = true;
+	if (!alive(m) && next && next->kill_k <= n->j)
 		n->wait = true;
 }
 
@@ -253,6 +258,9 @@ first_words(struct super *s, uint32_t proc)
 	struct member *m = &s->m[proc];
 	struct sup_msg msg = s->cur.msg;
 
+	if (s->paused) /* born paused: at a step that is past for it */
+		s->io.send(s->io.arg, proc,
+		           &(struct sup_msg){ .type = SM_AGREE, .act = ACT_PAUSE, .k = -1, .edge = -1 });
 	if (s->phase == HOLDING) {
 		m->held_due = true;
 		s->io.send(s->io.arg, proc, &(struct sup_msg){ .type = SM_HOLD, .cmd = msg.cmd });
@@ -337,10 +345,10 @@ hold(struct super *s)
 static int64_t
 agreed_step(struct super *s)
 {
-	int64_t high = -1, period = s->topo->port_period;
+	int64_t high = s->last_s, period = s->topo->port_period;
 	for (uint32_t i = 0; i < s->n; i++) {
 		const struct member *m = &s->m[i];
-		if (m->status == SUPER_DONE && m->last_frame > high)
+		if (m->last_frame > high) /* of the dead too: no life begins in what is past */
 			high = m->last_frame;
 		if (m->status == SUPER_RUNNING && m->held_k > high)
 			high = m->held_k;
@@ -348,7 +356,8 @@ agreed_step(struct super *s)
 	for (uint32_t i = 0; i < s->cur.msg.n_starters; i++) {
 		/* Every neighbour has opened its end to the predecessor by then. One step more: a
 		 * process can be killed between its last message and the frame that goes with it. */
-		int64_t f = s->m[s->cur.msg.starters[i]].last_frame + period + 1;
+		const struct member *m = &s->m[s->cur.msg.starters[i]];
+		int64_t f = (m->last_frame > m->floor_k ? m->last_frame : m->floor_k) + period + 1;
 		if (f > high)
 			high = f;
 	}
@@ -374,7 +383,7 @@ agree(struct super *s)
 	if (s->cur.msg.act == ACT_START)
 		gather_starters(s);
 	s->phase = AGREED;
-	s->cur_s = agreed_step(s);
+	s->cur_s = s->last_s = agreed_step(s);
 	s->cur.msg.type = SM_AGREE;
 	s->cur.msg.k = s->cur_s;
 	for (uint32_t i = 0; i < s->cur.msg.n_starters; i++) {
@@ -382,15 +391,17 @@ agree(struct super *s)
 		m->status = SUPER_RUNNING;
 		m->start_k = s->cur_s;
 		/* Should it die before its first frame, its successor starts above S all the same. */
-		if (s->cur_s > m->last_frame)
-			m->last_frame = s->cur_s;
+		m->floor_k = s->cur_s;
 	}
 	if (s->cur.msg.act == ACT_STOP) {
 		s->stopping = true;
 		if (s->cur_s < s->end_k)
 			s->end_k = s->cur_s;
 	}
-	s->paused = s->cur.msg.act == ACT_PAUSE && s->cur_s < s->end_k;
+	if (s->cur.msg.act == ACT_PAUSE)
+		s->paused = true;
+	if (s->cur.msg.act == ACT_NONE || s->cur.msg.act == ACT_STOP || s->cur_s >= s->end_k)
+		s->paused = false;
 	for (uint32_t i = 0; i < s->n; i++) {
 		s->m[i].acted_due = takes_part(&s->m[i]);
 		if (alive(&s->m[i]))
@@ -398,9 +409,22 @@ agree(struct super *s)
 	}
 }
 
+/* A scripted life that begins at S or before and has not been spawned yet: it is to act, too. */
+static bool
+life_ahead(const struct super *s, uint32_t proc)
+{
+	const struct member *m = &s->m[proc];
+	const struct life *next = life_of(s, proc, m->inc + 1);
+	return next && m->status >= SUPER_PARKED && next->start_k < s->end_k &&
+	       next->start_k <= s->cur_s;
+}
+
 static bool
 any_due(const struct super *s, bool acted)
 {
+	for (uint32_t i = 0; acted && i < s->n; i++)
+		if (life_ahead(s, i))
+			return true;
 	for (uint32_t i = 0; i < s->n; i++)
 		if (takes_part(&s->m[i]) && (acted ? s->m[i].acted_due : s->m[i].held_due))
 			return true;
@@ -559,6 +583,7 @@ super_create(const struct topo *topo, const struct script *script, int64_t end_k
 	s->topo = topo;
 	s->script = script;
 	s->end_k = end_k;
+	s->last_s = -1;
 	s->seed = seed;
 	s->io = *io;
 	s->n = (uint32_t)(topo->n_nodes + topo->n_modules);
@@ -569,7 +594,7 @@ super_create(const struct topo *topo, const struct script *script, int64_t end_k
 		return rc;
 	}
 	for (uint32_t i = 0; i < s->n; i++)
-		s->m[i].last_frame = -1;
+		s->m[i].last_frame = s->m[i].floor_k = -1;
 	*ret = s;
 	return 0;
 }

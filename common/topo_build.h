@@ -2,6 +2,7 @@
  * topo_build.h - the workshop of topo_load(): what its stages share. Not for users of topo.h.
  *
  *   topo_load.c      file -> entries, in the order mesh, defaults, generate, nodes, links, modules
+ *   topo_entries.c   ids, entries of nodes, links and modules
  *   topo_schema.c    the table of all keys: type, unit, range, default, meaning
  *   topo_custom.c    fields that need more than the table
  *   topo_generate.c  ring, grid, torus, full
@@ -21,7 +22,8 @@
 
 struct build;
 
-extern const struct schema schema_root, schema_mesh, schema_defaults, schema_node, schema_link, schema_module;
+extern const struct schema schema_root, schema_mesh, schema_defaults, schema_node, schema_link,
+	schema_module;
 
 struct build_gains {
 	double kv, kc, ki; /* NaN: of the mesh */
@@ -105,7 +107,7 @@ void decode_class(struct decoder *, const struct field *, const struct yamldoc_n
 void decode_workload(struct decoder *, const struct field *, const struct yamldoc_node *, void *);
 void decode_plugged(struct decoder *, const struct field *, const struct yamldoc_node *, void *);
 
-/* topo_load.c */
+/* topo_entries.c */
 bool build_id_ok(struct build *, const struct yamldoc_node *);
 /* Finds an id; false: unknown. */
 bool build_find(const struct build *, const char *id, enum build_kind *, uint32_t *index);
@@ -116,7 +118,10 @@ struct build_link *build_add_link(struct build *, const char *id, const struct y
 /* Index of the node that `ref` names, or -1 with an error. */
 int build_ref_node(struct build *, const struct yamldoc_node *ref);
 
-/* The stages. */
+/* The stages; the first three take one entry of the file. */
+void build_load_node(struct build *, const struct yamldoc_node *);
+void build_load_link(struct build *, const struct yamldoc_node *);
+void build_load_module(struct build *, const struct yamldoc_node *);
 void build_generate(struct build *, const struct yamldoc_node *);
 void build_resolve(struct build *);
 void build_check(struct build *);

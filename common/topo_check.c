@@ -36,7 +36,8 @@ may_inflate(const struct build *b, const struct build_node *n)
 	return n->allow_l_inflation || b->mesh.allow_l_inflation;
 }
 
-/* Raises L_eff of the node's links until its kappa is at the limit. Raising never hurts a neighbour. */
+/* Raises L_eff of the node's links until its kappa is at the limit. Raising never hurts a
+ * neighbour. */
 static void
 inflate(struct build *b, struct build_node *n)
 {
@@ -51,7 +52,8 @@ inflate(struct build *b, struct build_node *n)
 		double inflation = factor * l->p.l_eff_h / l->p.l_h;
 		if (inflation > max_inflation * (1 + TOPO_RULE_SLACK)) {
 			decode_error(&b->d, place_of(b, n),
-			             "node '%s': allow_l_inflation would need %.3g times the inductance of link '%s', "
+			             "node '%s': allow_l_inflation would need %.3g times the "
+			             "inductance of link '%s', "
 			             "at most %g",
 			             n->t.id, inflation, l->id, max_inflation);
 			return;
@@ -60,7 +62,8 @@ inflate(struct build *b, struct build_node *n)
 	for (size_t i = 0; i < n->t.n_links; i++)
 		b->links[n->t.links[i]].t.p.l_eff_h *= factor;
 	yamldoc_diag(b->d.doc, b->d.diags, DIAG_NOTE, place_of(b, n),
-	             "node '%s': inductance of its links raised by %.3g to fit the step", n->t.id, factor);
+	             "node '%s': inductance of its links raised by %.3g to fit the step", n->t.id,
+	             factor);
 }
 
 static void
@@ -78,22 +81,27 @@ check_kappa(struct build *b, struct build_node *n)
 	if (kappa > max) {
 		double need_f = kappa * n->t.p.c_bus_f / TOPO_KAPPA_GOOD;
 		double step = (double)b->mesh.step_ns * sqrt(TOPO_KAPPA_MAX / kappa);
-		struct diag *d = decode_error(&b->d, at,
-		                             "node '%s': the step is too large for its links: kappa %.3g is above %g",
-		                             n->t.id, kappa, TOPO_KAPPA_MAX);
-		diag_help(d, "step of at most %.0f us, c_bus of %.3g mF (kappa 0.5), or allow_l_inflation: true",
+		struct diag *d = decode_error(
+			&b->d, at,
+			"node '%s': the step is too large for its links: kappa %.3g is above %g",
+			n->t.id, kappa, TOPO_KAPPA_MAX);
+		diag_help(d,
+		          "step of at most %.0f us, c_bus of %.3g mF (kappa 0.5), or "
+		          "allow_l_inflation: true",
 		          floor(step * 1e-3), need_f * 1e3);
 		return;
 	}
 	if (opens && join > max) {
-		struct diag *d = decode_error(&b->d, at,
-		                             "node '%s': a link that starts open cannot be closed: kappa_join %.3g is "
-		                             "above %g",
-		                             n->t.id, join, TOPO_KAPPA_MAX);
+		struct diag *d = decode_error(
+			&b->d, at,
+			"node '%s': a link that starts open cannot be closed: kappa_join %.3g is "
+			"above %g",
+			n->t.id, join, TOPO_KAPPA_MAX);
 		diag_help(d, "a smaller step, or a larger c_bus");
 	} else if (kappa > TOPO_KAPPA_GOOD * (1 + TOPO_RULE_SLACK)) {
-		yamldoc_diag(b->d.doc, b->d.diags, DIAG_NOTE, at, "node '%s': kappa %.3g, good is at most %g%s", n->t.id,
-		             kappa, TOPO_KAPPA_GOOD,
+		yamldoc_diag(b->d.doc, b->d.diags, DIAG_NOTE, at,
+		             "node '%s': kappa %.3g, good is at most %g%s", n->t.id, kappa,
+		             TOPO_KAPPA_GOOD,
 		             join > max ? "; its links cannot be closed again once open" : "");
 	}
 }
@@ -118,17 +126,21 @@ check_ports(struct build *b, struct build_node *n)
 	double limit = tight ? 0.25 : 0.5;
 	const struct yamldoc_node *at = place_of(b, n);
 	if (chatter > limit * (1 + TOPO_RULE_SLACK)) {
-		struct diag *d = decode_error(&b->d, at,
-		                             "node '%s': its dual-fed ports would chatter: sum of T_p/(c_bus r_port) "
-		                             "%.3g is above %g",
-		                             n->t.id, chatter, limit);
-		diag_help(d, "fewer dual-fed modules here, a larger c_bus or r_port, a smaller step%s",
+		struct diag *d = decode_error(
+			&b->d, at,
+			"node '%s': its dual-fed ports would chatter: sum of T_p/(c_bus r_port) "
+			"%.3g is above %g",
+			n->t.id, chatter, limit);
+		diag_help(d,
+		          "fewer dual-fed modules here, a larger c_bus or r_port, a smaller step%s",
 		          tight ? " or port_period, or a supercap" : "");
 	}
 	const double c_in_max = 0.5; /* of the bus capacitor */
 	if (c_in > c_in_max * n->t.p.c_bus_f * (1 + TOPO_RULE_SLACK))
-		decode_error(&b->d, at, "node '%s': the input capacitors of its ports, %.3g mF, are more than half of c_bus, %.3g mF",
-		            n->t.id, c_in * 1e3, n->t.p.c_bus_f * 1e3);
+		decode_error(&b->d, at,
+		             "node '%s': the input capacitors of its ports, %.3g mF, are more than "
+		             "half of c_bus, %.3g mF",
+		             n->t.id, c_in * 1e3, n->t.p.c_bus_f * 1e3);
 }
 
 static void
@@ -138,8 +150,10 @@ check_module(struct build *b, const struct build_module *m)
 	double min = (double)m->t.n_feeds * dt / (2 * m->t.p.c_in_f);
 	if (m->bad || m->t.p.r_port_ohm >= min * (1 - TOPO_RULE_SLACK))
 		return;
-	struct diag *d = decode_error(&b->d, m->place, "module '%s': r_port %.3g mOhm is below n_inputs dt/(2 c_in) = %.3g mOhm",
-	                             m->t.id, m->t.p.r_port_ohm * 1e3, min * 1e3);
+	struct diag *d = decode_error(
+		&b->d, m->place,
+		"module '%s': r_port %.3g mOhm is below n_inputs dt/(2 c_in) = %.3g mOhm", m->t.id,
+		m->t.p.r_port_ohm * 1e3, min * 1e3);
 	diag_help(d, "a larger r_port or c_in, more substeps, or a smaller step");
 }
 
@@ -164,14 +178,16 @@ check_constant_power(struct build *b, const struct build_node *n)
 	const double margin = 2;
 	const struct node_params *p = &n->t.p;
 	double power = node_peak_w(b, n), v2 = b->mesh.nominal_v * b->mesh.nominal_v;
-	/* The supercapacitor's branch damps more than the load's negative conductance P/V^2 excites. */
+	/* The supercapacitor's branch damps more than the load's negative conductance P/V^2
+	 * excites. */
 	if (n->bad || power <= 0 || (p->has_sc && 1 / p->r_sc_ohm > margin * power / v2))
 		return;
 	if (p->has_feed && p->feed.tau_s > 0) {
 		double limit = p->c_bus_f * v2 / p->feed.tau_s;
 		if (margin * power > limit)
 			yamldoc_diag(b->d.doc, b->d.diags, DIAG_WARNING, place_of(b, n),
-			             "node '%s': %.4g W of constant power on its feed; stable below c_bus V^2/tau = %.4g W, "
+			             "node '%s': %.4g W of constant power on its feed; stable "
+			             "below c_bus V^2/tau = %.4g W, "
 			             "wanted half of that",
 			             n->t.id, power, limit);
 	}
@@ -182,7 +198,8 @@ check_constant_power(struct build *b, const struct build_node *n)
 		limit = over_r < limit ? over_r : limit;
 		if (!l->bad && margin * power > limit)
 			yamldoc_diag(b->d.doc, b->d.diags, DIAG_WARNING, place_of(b, n),
-			             "node '%s': %.4g W of constant power over link '%s' alone; stable below %.4g W, wanted "
+			             "node '%s': %.4g W of constant power over link '%s' alone; "
+			             "stable below %.4g W, wanted "
 			             "half of that",
 			             n->t.id, power, l->t.id, limit);
 	}
@@ -200,7 +217,8 @@ find_root(uint32_t *up, uint32_t i)
 	return i;
 }
 
-/* Marks in `fed` which nodes reach a feed over links; with_open: also over those that start open. */
+/* Marks in `fed` which nodes reach a feed over links; with_open: also over those that start open.
+ */
 static void
 reach_feed(const struct build *b, bool with_open, bool *fed, uint32_t *up)
 {
@@ -242,9 +260,11 @@ check_islands(struct build *b)
 		const struct yamldoc_node *at = place_of(b, &b->nodes[i]);
 		if (fed_later[i])
 			yamldoc_diag(b->d.doc, b->d.diags, DIAG_WARNING, at,
-			             "node '%s'%s: no feed until a link that starts open is closed", b->nodes[i].t.id, more);
+			             "node '%s'%s: no feed until a link that starts open is closed",
+			             b->nodes[i].t.id, more);
 		else
-			decode_error(&b->d, at, "node '%s'%s: an island without a feed", b->nodes[i].t.id, more);
+			decode_error(&b->d, at, "node '%s'%s: an island without a feed",
+			             b->nodes[i].t.id, more);
 	}
 }
 
@@ -253,7 +273,8 @@ note_fuses(struct build *b)
 {
 	for (size_t i = 0; i < b->n_links; i++)
 		if (b->links[i].t.p.fuse_a > 0) {
-			decode_note_once(&b->d, NULL, "fuses are parsed but do not act in this release");
+			decode_note_once(&b->d, NULL,
+			                 "fuses are parsed but do not act in this release");
 			return;
 		}
 }

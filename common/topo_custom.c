@@ -23,7 +23,9 @@ decode_initial(struct decoder *d, const struct field *f, const struct yamldoc_no
 	const double hi_v = 60; /* SELV limit; nothing here stands more */
 	struct build_node *n = target;
 	if (v->kind == YAMLDOC_SCALAR && !strcmp(v->text, "steady")) {
-		decode_error(d, v, "initial: 'steady' is not available in this release; give a voltage, like 48V");
+		decode_error(d, v,
+		             "initial: 'steady' is not available in this release; give a voltage, "
+		             "like 48V");
 		return;
 	}
 	decode_number(d, f->key, v, UNIT_VOLT, 0, hi_v, &n->t.p.v_init_v);
@@ -54,7 +56,7 @@ decode_between(struct decoder *d, const struct field *f, const struct yamldoc_no
 	            (l->t.a == (uint32_t)ib && l->t.b == (uint32_t)ia);
 	if (l->generated && !same) {
 		decode_error(d, v, "between: the generated link '%s' joins '%s' and '%s'", l->t.id,
-		            b->nodes[l->t.a].t.id, b->nodes[l->t.b].t.id);
+		             b->nodes[l->t.a].t.id, b->nodes[l->t.b].t.id);
 		return;
 	}
 	l->t.a = (uint32_t)ia;
@@ -110,7 +112,9 @@ decode_class(struct decoder *d, const struct field *f, const struct yamldoc_node
 		return;
 	}
 	if (n >= CLASS_LATER_)
-		decode_error(d, v, "class '%s' is not available in this release (fixed, resistive, cpu)", v->text);
+		decode_error(d, v,
+		             "class '%s' is not available in this release (fixed, resistive, cpu)",
+		             v->text);
 	m->class = (int)n;
 }
 
@@ -127,21 +131,24 @@ decode_phase(struct decoder *d, const struct yamldoc_node *v, struct workload_ph
 	while (i < n_words && strcmp(words[i], v->items[0]->text))
 		i++;
 	if (i == n_words) {
-		struct diag *g = decode_error(d, v->items[0], "workload.phases: '%.40s' is not known",
-		                             v->items[0]->text);
+		struct diag *g = decode_error(
+			d, v->items[0], "workload.phases: '%.40s' is not known", v->items[0]->text);
 		decode_suggest(g, v->items[0]->text, words, n_words, "phases");
 		return false;
 	}
 	p->phase = (uint32_t)i;
-	return decode_time(d, "workload.phases", v->items[1], 1000, INT64_C(1000000000000000), &p->for_ns);
+	return decode_time(d, "workload.phases", v->items[1], 1000, INT64_C(1000000000000000),
+	                   &p->for_ns);
 }
 
 static void
 decode_phases(struct decoder *d, const struct yamldoc_node *v, struct build_module *m)
 {
 	if (v->kind != YAMLDOC_LIST || v->n < 1 || v->n > TOPO_PHASES_MAX) {
-		decode_error(d, v, "workload.phases: a list of 1 to %d phases is wanted, like [[compute, 5s], [idle, 1s]]",
-		            TOPO_PHASES_MAX);
+		decode_error(d, v,
+		             "workload.phases: a list of 1 to %d phases is wanted, like [[compute, "
+		             "5s], [idle, 1s]]",
+		             TOPO_PHASES_MAX);
 		return;
 	}
 	struct workload_phase *p = pool_alloc(d->pool, v->n * sizeof *p);
@@ -159,7 +166,8 @@ decode_phases(struct decoder *d, const struct yamldoc_node *v, struct build_modu
 }
 
 void
-decode_workload(struct decoder *d, const struct field *f, const struct yamldoc_node *v, void *target)
+decode_workload(struct decoder *d, const struct field *f, const struct yamldoc_node *v,
+                void *target)
 {
 	static const char *const keys[] = { "phases" };
 	struct build_module *m = target;
@@ -168,7 +176,8 @@ decode_workload(struct decoder *d, const struct field *f, const struct yamldoc_n
 			m->t.p.n_phases = 0;
 			return;
 		}
-		struct diag *g = decode_error(d, v, "%s: '%.40s' is not available in this release", f->key, v->text);
+		struct diag *g = decode_error(d, v, "%s: '%.40s' is not available in this release",
+		                              f->key, v->text);
 		diag_help(g, "write steady, or { phases: [[compute, 5s], [idle, 1s]] }");
 		return;
 	}
@@ -198,5 +207,7 @@ decode_plugged(struct decoder *d, const struct field *f, const struct yamldoc_no
 	struct build_module *m = target;
 	m->t.p.plugged = true;
 	if (v->kind != YAMLDOC_SCALAR || (strcmp(v->text, "true") && strcmp(v->text, "yes")))
-		decode_error(d, v, "%s: modules that begin unplugged are not available in this release", f->key);
+		decode_error(d, v,
+		             "%s: modules that begin unplugged are not available in this release",
+		             f->key);
 }

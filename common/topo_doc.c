@@ -75,7 +75,8 @@ put_table(FILE *f, const struct schema *s)
 		put_kind(f, fd);
 		fputs(" | ", f);
 		put_range(f, fd);
-		fprintf(f, " | %s%s%s | %s", fd->dflt ? "`" : "", fd->dflt ? fd->dflt : "", fd->dflt ? "`" : "", fd->doc);
+		fprintf(f, " | %s%s%s | %s", fd->dflt ? "`" : "", fd->dflt ? fd->dflt : "",
+		        fd->dflt ? "`" : "", fd->doc);
 		if (fd->effect == EFFECT_NOTE)
 			fprintf(f, " (%s)", fd->effect_text);
 		else if (fd->effect == EFFECT_REFUSED)
@@ -107,19 +108,29 @@ topo_print_reference(FILE *f)
 	const struct schema *told[32];
 	size_t n = 0;
 	fputs("# The topology file\n\n"
-	      "YAML 1.1, one document, UTF-8. This page is written by `voltloom help topology` from the table that\n"
+	      "YAML 1.1, one document, UTF-8. This page is written by `voltloom help topology` "
+	      "from the table that\n"
 	      "the program checks files with.\n\n"
-	      "Values carry units: `[-]digits[.digits][e[-]digits][prefix]unit`, prefix one of p n u m k M G, like\n"
-	      "`48V`, `15.36mOhm`, `2e-06H`, `5%`. A bare number where a unit is due is an error. Times that schedule\n"
-	      "something are whole nanoseconds. A curve is a list of points `[at, level, ramp]`: from the previous\n"
-	      "level at `at`, reach `level` after `ramp`; before the first point the level is 0.\n\n"
-	      "Ids are unique over nodes, links and modules. An entry starts from the defaults below, then takes\n"
-	      "`defaults:` of its kind, then its own keys, field by field, also inside mappings. An entry with the id\n"
-	      "of a generated one overrides that one in the same way; others are added. `<<: *anchor` merges.\n\n",
+	      "Values carry units: `[-]digits[.digits][e[-]digits][prefix]unit`, prefix one of p n "
+	      "u m k M G, like\n"
+	      "`48V`, `15.36mOhm`, `2e-06H`, `5%`. A bare number where a unit is due is an error. "
+	      "Times that schedule\n"
+	      "something are whole nanoseconds. A curve is a list of points `[at, level, ramp]`: "
+	      "from the previous\n"
+	      "level at `at`, reach `level` after `ramp`; before the first point the level is "
+	      "0.\n\n"
+	      "Ids are unique over nodes, links and modules. An entry starts from the defaults "
+	      "below, then takes\n"
+	      "`defaults:` of its kind, then its own keys, field by field, also inside mappings. "
+	      "An entry with the id\n"
+	      "of a generated one overrides that one in the same way; others are added. `<<: "
+	      "*anchor` merges.\n\n",
 	      f);
-	fprintf(f, "Limits: %d bytes, %d levels, %d values, %d nodes, %d links, %d modules, %d links and %d ports per node.\n",
-	        YAMLDOC_BYTES_MAX, YAMLDOC_DEPTH_MAX, YAMLDOC_NODES_MAX, TOPO_NODES_MAX, TOPO_LINKS_MAX,
-	        TOPO_MODULES_MAX, TOPO_DEGREE_MAX, TOPO_PORTS_MAX);
+	fprintf(f,
+	        "Limits: %d bytes, %d levels, %d values, %d nodes, %d links, %d modules, %d links "
+	        "and %d ports per node.\n",
+	        YAMLDOC_BYTES_MAX, YAMLDOC_DEPTH_MAX, YAMLDOC_NODES_MAX, TOPO_NODES_MAX,
+	        TOPO_LINKS_MAX, TOPO_MODULES_MAX, TOPO_DEGREE_MAX, TOPO_PORTS_MAX);
 	put_schema(f, &schema_root, told, &n, sizeof told / sizeof *told);
 }
 
@@ -127,9 +138,12 @@ void
 drill_print_reference(FILE *f)
 {
 	fputs("# The timeline of a drill file\n\n"
-	      "YAML 1.1, `drill: 1` at the top. `voltloom run TOPOLOGY --drill FILE --for 2s` plays the timeline. All\n"
-	      "times are plant time from step 0, in whole nanoseconds. An action at t acts from step floor(t/T) on; a\n"
-	      "`start` (and a `cont`) is rounded up to a port step. For a `kill`, that step is each neighbour's first\n"
+	      "YAML 1.1, `drill: 1` at the top. `voltloom run TOPOLOGY --drill FILE --for 2s` "
+	      "plays the timeline. All\n"
+	      "times are plant time from step 0, in whole nanoseconds. An action at t acts from "
+	      "step floor(t/T) on; a\n"
+	      "`start` (and a `cont`) is rounded up to a port step. For a `kill`, that step is "
+	      "each neighbour's first\n"
 	      "one with the link open. `${name}` in an entry takes the value from `params`.\n\n"
 	      "## drill\n\n",
 	      f);
@@ -140,12 +154,17 @@ drill_print_reference(FILE *f)
 	put_table(f, &script_schema_entry);
 	fputs("\n## Actions\n\n", f);
 	script_print_reference(f);
-	fputs("\nWith `for:` an action ends by itself: a cut is healed, a load goes back to the level that was in force\n"
-	      "before it (without an earlier `load`: the level that the topology gives for that time), a short is\n"
-	      "removed. The end of a cut or load is an action of its own, named after it with `.end`, and is dropped\n"
+	fputs("\nWith `for:` an action ends by itself: a cut is healed, a load goes back to the "
+	      "level that was in force\n"
+	      "before it (without an earlier `load`: the level that the topology gives for that "
+	      "time), a short is\n"
+	      "removed. The end of a cut or load is an action of its own, named after it with "
+	      "`.end`, and is dropped\n"
 	      "when its node is down by then.\n\n"
-	      "Refused, because it cannot happen: a second kill of what is down, a start of what runs, a start in the\n"
-	      "step of its kill, a kill within two steps of the start, a cut of an open link, a heal without a cut, an\n"
+	      "Refused, because it cannot happen: a second kill of what is down, a start of what "
+	      "runs, a start in the\n"
+	      "step of its kill, a kill within two steps of the start, a cut of an open link, a "
+	      "heal without a cut, an\n"
 	      "action on a dead node, a start of a node that has a link cut.\n",
 	      f);
 }
@@ -159,8 +178,8 @@ unit_pattern(struct json_out *j, enum unit u)
 {
 	char pattern[120];
 	bool prefix = u != UNIT_PERCENT;
-	snprintf(pattern, sizeof pattern, "^-?[0-9]+(\\.[0-9]+)?(e-?[0-9]+)?%s%s$", prefix ? "[pnumkMG]?" : "",
-	         unit_symbol(u));
+	snprintf(pattern, sizeof pattern, "^-?[0-9]+(\\.[0-9]+)?(e-?[0-9]+)?%s%s$",
+	         prefix ? "[pnumkMG]?" : "", unit_symbol(u));
 	json_out_text(j, "type", "string");
 	json_out_text(j, "pattern", pattern);
 }

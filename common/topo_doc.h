@@ -1,6 +1,6 @@
 /*
- * topo_doc.h - reference and JSON schema of the input files, written from the tables that also check
- * and decode them, so that they cannot say anything else.
+ * topo_doc.h - reference and JSON schema of the input files, written from the tables that also
+ * check and decode them, so that they cannot say anything else.
  */
 #ifndef VL_TOPO_DOC_H
 #define VL_TOPO_DOC_H

@@ -44,7 +44,8 @@ gen_ring(struct build *b, const struct yamldoc_node *v, bool full)
 	/* Neighbours one unit apart along the circle. */
 	double radius = n / (2 * pi);
 	for (uint32_t i = 0; i < n; i++)
-		gen_node(b, v, radius * (1 + sin(2 * pi * i / n)), radius * (1 - cos(2 * pi * i / n)));
+		gen_node(b, v, radius * (1 + sin(2 * pi * i / n)),
+		         radius * (1 - cos(2 * pi * i / n)));
 	if (full) {
 		for (uint32_t i = 0; i < n; i++)
 			for (uint32_t j = i + 1; j < n; j++)
@@ -69,7 +70,8 @@ gen_grid(struct build *b, const struct yamldoc_node *v, bool torus)
 	    !decode_whole(&b->d, key, v->items[1], 1, TOPO_NODES_MAX, &cols))
 		return false;
 	if ((uint64_t)rows * cols > TOPO_NODES_MAX) {
-		decode_error(&b->d, v, "generate.%s: %u x %u nodes are more than %d", key, rows, cols, TOPO_NODES_MAX);
+		decode_error(&b->d, v, "generate.%s: %u x %u nodes are more than %d", key, rows,
+		             cols, TOPO_NODES_MAX);
 		return false;
 	}
 	for (uint32_t r = 0; r < rows; r++)
@@ -91,7 +93,9 @@ build_generate(struct build *b, const struct yamldoc_node *v)
 {
 	static const char *const names[] = { "ring", "grid", "torus", "full" };
 	if (v->kind != YAMLDOC_MAP || v->n != 1) {
-		decode_error(&b->d, v, "generate: one of ring: n, grid: [r, c], torus: [r, c], full: n is wanted");
+		decode_error(
+			&b->d, v,
+			"generate: one of ring: n, grid: [r, c], torus: [r, c], full: n is wanted");
 		b->skip_islands = b->nodes_in_doubt = true;
 		return;
 	}
@@ -103,7 +107,8 @@ build_generate(struct build *b, const struct yamldoc_node *v)
 	bool ok = false;
 	snprintf(b->d.path, sizeof b->d.path, "generate.");
 	if (kind == 4) {
-		struct diag *d = decode_error(&b->d, key, "generate: '%.40s' is not known", key->text);
+		struct diag *d =
+			decode_error(&b->d, key, "generate: '%.40s' is not known", key->text);
 		decode_suggest(d, key->text, names, 4, "known");
 	} else if (kind == 1 || kind == 2) {
 		ok = gen_grid(b, value, kind == 2);

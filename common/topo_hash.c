@@ -50,9 +50,9 @@ add_node(struct sha256 *h, const struct topo_node *n)
 {
 	const struct node_params *p = &n->p;
 	add_text(h, n->id);
-	const double reals[] = { p->v_init_v,     p->c_bus_f,       p->c_sc_f,       p->r_sc_ohm,
-		                 p->feed.v0_v,    p->feed.r_d_ohm,  p->feed.i_rated_a, p->feed.i_max_a,
-		                 p->feed.tau_s,   p->kv_per_s,      p->kc_per_s,     p->ki_v_per_s,
+	const double reals[] = { p->v_init_v,   p->c_bus_f,      p->c_sc_f,         p->r_sc_ohm,
+		                 p->feed.v0_v,  p->feed.r_d_ohm, p->feed.i_rated_a, p->feed.i_max_a,
+		                 p->feed.tau_s, p->kv_per_s,     p->kc_per_s,       p->ki_v_per_s,
 		                 p->v_nom_v };
 	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
 		add_real(h, reals[i]);

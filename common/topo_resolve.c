@@ -1,4 +1,5 @@
-/* What follows from what the file says: derived defaults, adjacency, ports, inductance inflation. */
+/* What follows from what the file says: derived defaults, adjacency, ports, inductance inflation.
+ */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +28,9 @@ resolve_feed(struct build *b, struct build_node *n)
 	if (isnan(f->i_max_a))
 		f->i_max_a = limit_over_rating * f->i_rated_a;
 	if (f->i_max_a < f->i_rated_a)
-		decode_error(&b->d, n->place, "node '%s': feed.i_max %g A is below feed.i_rated %g A", n->t.id, f->i_max_a,
-		            f->i_rated_a);
+		decode_error(&b->d, n->place,
+		             "node '%s': feed.i_max %g A is below feed.i_rated %g A", n->t.id,
+		             f->i_max_a, f->i_rated_a);
 }
 
 static void
@@ -54,7 +56,8 @@ resolve_node(struct build *b, struct build_node *n)
 }
 
 static void
-too_many(struct build *b, const struct yamldoc_node *place, const char *id, const char *what, int max)
+too_many(struct build *b, const struct yamldoc_node *place, const char *id, const char *what,
+         int max)
 {
 	decode_error(&b->d, place, "node '%s' has more than %d %s", id, max, what);
 }

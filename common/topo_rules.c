@@ -49,11 +49,22 @@ pwl_at(const struct pwl *c, int64_t t_ns)
 
 /* Class cpu: values of the module table for typical silicon. */
 static const struct {
-	double v_nom_v, f_nom_hz, ceff_f, p_leak_w, kv_per_v, kt_per_k, p_fixed_w, r_pdn_ohm, rth_k_per_w;
+	double v_nom_v, f_nom_hz, ceff_f, p_leak_w, kv_per_v, kt_per_k, p_fixed_w, r_pdn_ohm,
+		rth_k_per_w;
 	double a0_w, a1_v, a2_ohm; /* converter loss */
 } cpu = {
-	.v_nom_v = 1.0, .f_nom_hz = 3.5e9, .ceff_f = 3e-8, .p_leak_w = 20, .kv_per_v = 2.5, .kt_per_k = 0.02,
-	.p_fixed_w = 6, .r_pdn_ohm = 1.5e-4, .rth_k_per_w = 0.28, .a0_w = 0.8, .a1_v = 0.03, .a2_ohm = 1e-4,
+	.v_nom_v = 1.0,
+	.f_nom_hz = 3.5e9,
+	.ceff_f = 3e-8,
+	.p_leak_w = 20,
+	.kv_per_v = 2.5,
+	.kt_per_k = 0.02,
+	.p_fixed_w = 6,
+	.r_pdn_ohm = 1.5e-4,
+	.rth_k_per_w = 0.28,
+	.a0_w = 0.8,
+	.a1_v = 0.03,
+	.a2_ohm = 1e-4,
 };
 
 static double
@@ -67,8 +78,9 @@ cpu_peak_w(double v_rail)
 	for (int i = 0; i < rounds; i++) {
 		double ve = v_rail - cpu.r_pdn_ohm * p / v_rail;
 		double temp = t_amb + cpu.rth_k_per_w * p;
-		double leak = cpu.p_leak_w * (ve / cpu.v_nom_v) *
-		              exp(cpu.kv_per_v * (ve - cpu.v_nom_v) + cpu.kt_per_k * (temp - t_ref));
+		double leak =
+			cpu.p_leak_w * (ve / cpu.v_nom_v) *
+			exp(cpu.kv_per_v * (ve - cpu.v_nom_v) + cpu.kt_per_k * (temp - t_ref));
 		p = cpu.ceff_f * ve * ve * cpu.f_nom_hz + leak + cpu.p_fixed_w;
 	}
 	double i = p / v_rail;

@@ -16,8 +16,8 @@
 /* Capacitance dC = T^2/(2 L_eff) that the line takes from each end's bus capacitor, F. */
 double topo_line_c_f(int64_t step_ns, double l_eff_h);
 
-/* Share of the node's bus capacitor that its lines take; *join: with the largest line twice, as while
- * a returning node hosts it. */
+/* Share of the node's bus capacitor that its lines take; *join: with the largest line twice, as
+ * while a returning node hosts it. */
 double topo_kappa(const struct topo *, size_t node, double *join);
 
 double pwl_peak(const struct pwl *);             /* highest level, 0 without points */

@@ -3,31 +3,52 @@
 #include "topo_build.h"
 
 /* Rows of the tables. `S` is the struct that the schema describes. */
-#define NUMBER(S, k, m, u, l, h, d, text)                                                          \
-	{ .key = k, .type = FIELD_NUMBER, .unit = u, .offset = offsetof(S, m), .lo = l, .hi = h, .dflt = d, .doc = text }
-#define TIME(S, k, m, l, h, d, text)                                                               \
-	{ .key = k, .type = FIELD_TIME, .unit = UNIT_SECOND, .offset = offsetof(S, m), .lo = (l) * 1e9, \
-	  .hi = (h) * 1e9, .dflt = d, .doc = text }
-#define WHOLE(S, k, m, l, h, d, text)                                                              \
-	{ .key = k, .type = FIELD_WHOLE, .offset = offsetof(S, m), .lo = l, .hi = h, .dflt = d, .doc = text }
-#define WORD(S, k, m, w, d, text)                                                                  \
-	{ .key = k, .type = FIELD_WORD, .offset = offsetof(S, m), .words = w, .dflt = d, .doc = text }
-#define BOOL(S, k, m, d, text)                                                                     \
-	{ .key = k, .type = FIELD_BOOL, .offset = offsetof(S, m), .dflt = d, .doc = text }
-#define SUB(S, k, m, s, text)                                                                      \
-	{ .key = k, .type = FIELD_SUB, .offset = offsetof(S, m), .sub = &s, .doc = text }
-#define CUSTOM(k, fn, text)                                                                        \
-	{ .key = k, .type = FIELD_CUSTOM, .decode = fn, .doc = text }
+#define NUMBER(S, k, m, u, l, h, d, text)                                                     \
+	{                                                                                     \
+		.key = k, .type = FIELD_NUMBER, .unit = u, .offset = offsetof(S, m), .lo = l, \
+		.hi = h, .dflt = d, .doc = text                                               \
+	}
+#define TIME(S, k, m, l, h, d, text)                                                         \
+	{                                                                                    \
+		.key = k, .type = FIELD_TIME, .unit = UNIT_SECOND, .offset = offsetof(S, m), \
+		.lo = (l)*1e9, .hi = (h)*1e9, .dflt = d, .doc = text                         \
+	}
+#define WHOLE(S, k, m, l, h, d, text)                                                      \
+	{                                                                                  \
+		.key = k, .type = FIELD_WHOLE, .offset = offsetof(S, m), .lo = l, .hi = h, \
+		.dflt = d, .doc = text                                                     \
+	}
+#define WORD(S, k, m, w, d, text)                                                              \
+	{                                                                                      \
+		.key = k, .type = FIELD_WORD, .offset = offsetof(S, m), .words = w, .dflt = d, \
+		.doc = text                                                                    \
+	}
+#define BOOL(S, k, m, d, text)                                                                 \
+	{                                                                                      \
+		.key = k, .type = FIELD_BOOL, .offset = offsetof(S, m), .dflt = d, .doc = text \
+	}
+#define SUB(S, k, m, s, text)                                                                 \
+	{                                                                                     \
+		.key = k, .type = FIELD_SUB, .offset = offsetof(S, m), .sub = &s, .doc = text \
+	}
+#define CUSTOM(k, fn, text)                                               \
+	{                                                                 \
+		.key = k, .type = FIELD_CUSTOM, .decode = fn, .doc = text \
+	}
 
-#define SCHEMA(name, w, text)                                                                      \
-	const struct schema schema_##name = { .what = w, .doc = text, .fields = fields_##name,      \
+#define SCHEMA(name, w, text)                                          \
+	const struct schema schema_##name = { .what = w,               \
+		                              .doc = text,             \
+		                              .fields = fields_##name, \
 		                              .n = sizeof fields_##name / sizeof *fields_##name }
 
 static const char *const control_words[] = { "none", "droop", "consensus", NULL };
 static const char *const sensor_words[] = { "ideal", "realistic", NULL };
 static const char *const transport_words[] = { "ipc", "tcp", NULL };
 static const char *const agent_words[] = { "q", "qs", "fit", "esc", "table", "static", NULL };
-const char *const class_words[] = { "fixed", "resistive", "cpu", "gpu", "fpga", "asic", "mem", NULL };
+const char *const class_words[] = {
+	"fixed", "resistive", "cpu", "gpu", "fpga", "asic", "mem", NULL
+};
 
 /* ---- mesh ------------------------------------------------------------------------------------ */
 
@@ -48,25 +69,35 @@ static const struct field fields_record[] = {
 static SCHEMA(record, "record", "The flight recorder.");
 
 static const struct field fields_mesh[] = {
-	{ .key = "name", .type = FIELD_NAME, .offset = offsetof(struct build_mesh, name),
+	{ .key = "name",
+	  .type = FIELD_NAME,
+	  .offset = offsetof(struct build_mesh, name),
 	  .doc = "name of the mesh; without it the file's name" },
-	TIME(struct build_mesh, "step", step_ns, 1e-6, 1e-3, "100us", "macro step T; one message per link and step"),
-	WHOLE(struct build_mesh, "substeps", substeps, 1, TOPO_SUBSTEPS_MAX, "10", "sub-steps N per step"),
+	TIME(struct build_mesh, "step", step_ns, 1e-6, 1e-3, "100us",
+	     "macro step T; one message per link and step"),
+	WHOLE(struct build_mesh, "substeps", substeps, 1, TOPO_SUBSTEPS_MAX, "10",
+	      "sub-steps N per step"),
 	WHOLE(struct build_mesh, "port_period", port_period, 1, 100, "1",
 	      "steps between two messages of a port; more is faster and cruder"),
-	{ .key = "seed", .type = FIELD_SEED, .offset = offsetof(struct build_mesh, seed), .dflt = "1",
+	{ .key = "seed",
+	  .type = FIELD_SEED,
+	  .offset = offsetof(struct build_mesh, seed),
+	  .dflt = "1",
 	  .doc = "seed of everything random" },
 	NUMBER(struct build_mesh, "nominal", nominal_v, UNIT_VOLT, 40, 56, "48V",
 	       "nominal bus voltage, set-point of the control"),
 	WORD(struct build_mesh, "control", control, control_words, "consensus",
-	     "control of the feeds: none (fixed droop), droop (own voltage correction), consensus (with neighbours)"),
-	WORD(struct build_mesh, "sensors", sensors, sensor_words, "ideal", "ideal, or realistic (12 bit, noise)"),
+	     "control of the feeds: none (fixed droop), droop (own voltage correction), consensus "
+	     "(with neighbours)"),
+	WORD(struct build_mesh, "sensors", sensors, sensor_words, "ideal",
+	     "ideal, or realistic (12 bit, noise)"),
 	SUB(struct build_mesh, "gains", gains, schema_gains, "gains of the control"),
 	WORD(struct build_mesh, "transport", transport, transport_words, "ipc",
 	     "sockets of the links: ipc, or tcp on the loopback"),
 	{ .key = "record", .type = FIELD_SUB, .sub = &schema_record, .doc = "the flight recorder" },
 	TIME(struct build_mesh, "stall", stall_ns, 0.01, 3600, NULL,
-	     "wall time after which a silent process is named; without it max(250 ms, 20 steps) when paced, 10 s "
+	     "wall time after which a silent process is named; without it max(250 ms, 20 steps) "
+	     "when paced, 10 s "
 	     "free-running"),
 	BOOL(struct build_mesh, "allow_l_inflation", allow_l_inflation, "false",
 	     "a step too large for a node raises the inductance of its links, at most to twice"),
@@ -79,20 +110,28 @@ static const struct field fields_feed[] = {
 	NUMBER(struct feed_params, "v0", v0_v, UNIT_VOLT, 36, 60, "48.5V", "voltage without load"),
 	NUMBER(struct feed_params, "droop", r_d_ohm, UNIT_OHM, 1e-4, 10, NULL,
 	       "droop resistance; without it 0.02 x 48 V / i_rated (2 % at the rating)"),
-	NUMBER(struct feed_params, "i_rated", i_rated_a, UNIT_AMPERE, 0.1, 1000, NULL, "rated current; required"),
+	NUMBER(struct feed_params, "i_rated", i_rated_a, UNIT_AMPERE, 0.1, 1000, NULL,
+	       "rated current; required"),
 	NUMBER(struct feed_params, "i_max", i_max_a, UNIT_AMPERE, 0.1, 2000, NULL,
 	       "current limit; without it 1.25 i_rated"),
-	NUMBER(struct feed_params, "tau", tau_s, UNIT_SECOND, 0, 1, "1ms", "time constant of the current"),
+	NUMBER(struct feed_params, "tau", tau_s, UNIT_SECOND, 0, 1, "1ms",
+	       "time constant of the current"),
 };
-static SCHEMA(feed, "feed", "A source on the bus: i follows clip((v0 - v)/droop, 0, i_max) with time constant tau.");
+static SCHEMA(
+	feed, "feed",
+	"A source on the bus: i follows clip((v0 - v)/droop, 0, i_max) with time constant tau.");
 
-#define REFUSED_CONV                                                                               \
-	.effect = EFFECT_REFUSED, .effect_text = "converters are not available in this release; leave the key out"
+#define REFUSED_CONV              \
+	.effect = EFFECT_REFUSED, \
+	.effect_text = "converters are not available in this release; leave the key out"
 
 static const struct field fields_supercap[] = {
 	NUMBER(struct node_params, "c", c_sc_f, UNIT_FARAD, 1e-3, 1e4, "1F", "capacitance"),
-	NUMBER(struct node_params, "esr", r_sc_ohm, UNIT_OHM, 1e-5, 10, "20mOhm", "series resistance"),
-	{ .key = "converter", .type = FIELD_CUSTOM, .doc = "bidirectional converter of the supercapacitor",
+	NUMBER(struct node_params, "esr", r_sc_ohm, UNIT_OHM, 1e-5, 10, "20mOhm",
+	       "series resistance"),
+	{ .key = "converter",
+	  .type = FIELD_CUSTOM,
+	  .doc = "bidirectional converter of the supercapacitor",
 	  REFUSED_CONV },
 };
 static SCHEMA(supercap, "supercap", "Supercapacitor in parallel to the bus.");
@@ -100,15 +139,23 @@ static SCHEMA(supercap, "supercap", "Supercapacitor in parallel to the bus.");
 static const struct field fields_conv[] = {
 	NUMBER(struct conv_params, "l", l_h, UNIT_HENRY, 1e-8, 1e-3, "4.7uH", "inductance"),
 	NUMBER(struct conv_params, "r", r_ohm, UNIT_OHM, 0, 1, "5mOhm", "series resistance"),
-	NUMBER(struct conv_params, "c_out", c_out_f, UNIT_FARAD, 1e-6, 1, "2mF", "output capacitance"),
+	NUMBER(struct conv_params, "c_out", c_out_f, UNIT_FARAD, 1e-6, 1, "2mF",
+	       "output capacitance"),
 	NUMBER(struct conv_params, "v_ref", v_ref_v, UNIT_VOLT, 0.5, 60, "12V", "output voltage"),
 	NUMBER(struct conv_params, "kp", kp, UNIT_NONE, 0, 1e4, "30", "voltage loop, A/V"),
 	NUMBER(struct conv_params, "ki", ki, UNIT_NONE, 0, 1e7, "45000", "voltage loop, A/(V s)"),
 	NUMBER(struct conv_params, "kc", kc, UNIT_NONE, 0, 100, "0.25", "current loop, V/A"),
-	NUMBER(struct conv_params, "p_fixed", p_fixed_w, UNIT_WATT, 0, 1000, "3.5W", "constant losses"),
-	NUMBER(struct conv_params, "i_lim", i_lim_a, UNIT_AMPERE, 0.1, 1000, "75A", "current limit"),
-	{ .key = "load", .type = FIELD_CURVE, .unit = UNIT_AMPERE, .offset = offsetof(struct conv_params, load_a),
-	  .lo = 0, .hi = 1000, .doc = "output current over time" },
+	NUMBER(struct conv_params, "p_fixed", p_fixed_w, UNIT_WATT, 0, 1000, "3.5W",
+	       "constant losses"),
+	NUMBER(struct conv_params, "i_lim", i_lim_a, UNIT_AMPERE, 0.1, 1000, "75A",
+	       "current limit"),
+	{ .key = "load",
+	  .type = FIELD_CURVE,
+	  .unit = UNIT_AMPERE,
+	  .offset = offsetof(struct conv_params, load_a),
+	  .lo = 0,
+	  .hi = 1000,
+	  .doc = "output current over time" },
 };
 static SCHEMA(conv, "converter", "Averaged 4-switch converter with its own output and load.");
 
@@ -116,17 +163,41 @@ static SCHEMA(conv, "converter", "Averaged 4-switch converter with its own outpu
 static const struct field fields_node[] = {
 	CUSTOM("id", NULL, "name of the node; required"),
 	CUSTOM("at", decode_at, "[x, y], place on the dashboard map"),
-	CUSTOM("initial", decode_initial, "bus and supercapacitor voltage at t = 0; without it nominal"),
-	{ .key = "feed", .type = FIELD_SUB, .sub = &schema_feed, .offset = NODE(feed), .may_be_none = true,
-	  .has_offset = NODE(has_feed), .doc = "a source on this bus, or none (default)" },
-	NUMBER(struct build_node, "c_bus", t.p.c_bus_f, UNIT_FARAD, 1e-5, 10, "20mF", "bus capacitance"),
-	{ .key = "supercap", .type = FIELD_SUB, .sub = &schema_supercap, .offset = offsetof(struct build_node, t.p),
-	  .may_be_none = true, .has_offset = NODE(has_sc), .doc = "supercapacitor, or none; 1 F with 20 mOhm by default" },
-	{ .key = "load", .type = FIELD_CURVE, .unit = UNIT_WATT, .offset = NODE(load_w), .lo = 0, .hi = 1e5,
+	CUSTOM("initial", decode_initial,
+	       "bus and supercapacitor voltage at t = 0; without it nominal"),
+	{ .key = "feed",
+	  .type = FIELD_SUB,
+	  .sub = &schema_feed,
+	  .offset = NODE(feed),
+	  .may_be_none = true,
+	  .has_offset = NODE(has_feed),
+	  .doc = "a source on this bus, or none (default)" },
+	NUMBER(struct build_node, "c_bus", t.p.c_bus_f, UNIT_FARAD, 1e-5, 10, "20mF",
+	       "bus capacitance"),
+	{ .key = "supercap",
+	  .type = FIELD_SUB,
+	  .sub = &schema_supercap,
+	  .offset = offsetof(struct build_node, t.p),
+	  .may_be_none = true,
+	  .has_offset = NODE(has_sc),
+	  .doc = "supercapacitor, or none; 1 F with 20 mOhm by default" },
+	{ .key = "load",
+	  .type = FIELD_CURVE,
+	  .unit = UNIT_WATT,
+	  .offset = NODE(load_w),
+	  .lo = 0,
+	  .hi = 1e5,
 	  .doc = "built-in load: constant power over time, points [at, level, ramp]" },
-	{ .key = "converter", .type = FIELD_SUB, .sub = &schema_conv, .offset = NODE(conv), .may_be_none = true,
-	  .has_offset = NODE(has_conv), .doc = "converter with its own output and load", REFUSED_CONV },
-	WORD(struct build_node, "control", control, control_words, NULL, "as mesh.control, for this node"),
+	{ .key = "converter",
+	  .type = FIELD_SUB,
+	  .sub = &schema_conv,
+	  .offset = NODE(conv),
+	  .may_be_none = true,
+	  .has_offset = NODE(has_conv),
+	  .doc = "converter with its own output and load",
+	  REFUSED_CONV },
+	WORD(struct build_node, "control", control, control_words, NULL,
+	     "as mesh.control, for this node"),
 	SUB(struct build_node, "gains", gains, schema_gains, "as mesh.gains, for this node"),
 	BOOL(struct build_node, "allow_l_inflation", allow_l_inflation, "false",
 	     "as mesh.allow_l_inflation, for the links of this node"),
@@ -138,28 +209,54 @@ SCHEMA(node, "node", "A converter node: one process, one bus.");
 static const struct field fields_channel[] = {
 	NUMBER(struct build_channel, "rate", rate, UNIT_BIT, 1e3, 1e12, "100Mbit", "bit rate"),
 	TIME(struct build_channel, "delay", delay_ns, 0, 10, "0s", "delay"),
-	NUMBER(struct build_channel, "loss", loss, UNIT_PERCENT, 0, 1, "0%", "share of messages that are lost"),
+	NUMBER(struct build_channel, "loss", loss, UNIT_PERCENT, 0, 1, "0%",
+	       "share of messages that are lost"),
 };
 static SCHEMA(channel, "channel", "The communication channel beside the cable.");
 
 static const struct field fields_link[] = {
 	CUSTOM("id", NULL, "name of the link; without it a-b, the lower node first"),
-	CUSTOM("between", decode_between, "[a, b], the two nodes; current is positive from a to b; required"),
-	NUMBER(struct build_link, "r", t.p.r_ohm, UNIT_OHM, 1e-5, 100, "10mOhm", "resistance, both conductors"),
-	NUMBER(struct build_link, "l", t.p.l_h, UNIT_HENRY, 1e-8, 1e-2, "2uH", "inductance, both conductors"),
-	{ .key = "fuse", .type = FIELD_NUMBER, .unit = UNIT_AMPERE, .offset = offsetof(struct build_link, t.p.fuse_a),
-	  .lo = 0.1, .hi = 5000, .may_be_none = true, .dflt = "150A", .doc = "rating of the e-fuse, or none" },
-	{ .key = "fuse_i2t", .type = FIELD_NUMBER, .unit = UNIT_A2S, .offset = offsetof(struct build_link, fuse_i2t),
-	  .lo = 0.1, .hi = 1e9, .doc = "let-through of the e-fuse above its rating", .effect = EFFECT_NOTE,
+	CUSTOM("between", decode_between,
+	       "[a, b], the two nodes; current is positive from a to b; required"),
+	NUMBER(struct build_link, "r", t.p.r_ohm, UNIT_OHM, 1e-5, 100, "10mOhm",
+	       "resistance, both conductors"),
+	NUMBER(struct build_link, "l", t.p.l_h, UNIT_HENRY, 1e-8, 1e-2, "2uH",
+	       "inductance, both conductors"),
+	{ .key = "fuse",
+	  .type = FIELD_NUMBER,
+	  .unit = UNIT_AMPERE,
+	  .offset = offsetof(struct build_link, t.p.fuse_a),
+	  .lo = 0.1,
+	  .hi = 5000,
+	  .may_be_none = true,
+	  .dflt = "150A",
+	  .doc = "rating of the e-fuse, or none" },
+	{ .key = "fuse_i2t",
+	  .type = FIELD_NUMBER,
+	  .unit = UNIT_A2S,
+	  .offset = offsetof(struct build_link, fuse_i2t),
+	  .lo = 0.1,
+	  .hi = 1e9,
+	  .doc = "let-through of the e-fuse above its rating",
+	  .effect = EFFECT_NOTE,
 	  .effect_text = "fuses are parsed but do not act in this release" },
 	NUMBER(struct build_link, "precharge", t.p.precharge_ohm, UNIT_OHM, 1e-3, 100, "0.5Ohm",
 	       "pre-charge resistor when the link closes"),
 	BOOL(struct build_link, "open", t.p.open, "false", "starts open"),
-	WORD(struct build_link, "transport", transport, transport_words, NULL, "as mesh.transport, for this link"),
-	{ .key = "channel", .type = FIELD_SUB, .sub = &schema_channel, .offset = offsetof(struct build_link, channel),
-	  .doc = "the communication channel; ideal by default", .effect = EFFECT_NOTE,
-	  .effect_text = "channels are ideal in this release: rate, delay and loss are parsed but do not act" },
-	{ .key = "converter", .type = FIELD_CUSTOM, .doc = "converter at an end of the link", REFUSED_CONV },
+	WORD(struct build_link, "transport", transport, transport_words, NULL,
+	     "as mesh.transport, for this link"),
+	{ .key = "channel",
+	  .type = FIELD_SUB,
+	  .sub = &schema_channel,
+	  .offset = offsetof(struct build_link, channel),
+	  .doc = "the communication channel; ideal by default",
+	  .effect = EFFECT_NOTE,
+	  .effect_text = "channels are ideal in this release: rate, delay and loss are parsed but "
+	                 "do not act" },
+	{ .key = "converter",
+	  .type = FIELD_CUSTOM,
+	  .doc = "converter at an end of the link",
+	  REFUSED_CONV },
 };
 SCHEMA(link, "link", "A cable between two nodes, with its channel.");
 
@@ -168,27 +265,43 @@ SCHEMA(link, "link", "A cable between two nodes, with its channel.");
 #define MODULE(m) offsetof(struct build_module, t.p.m)
 static const struct field fields_module[] = {
 	CUSTOM("id", NULL, "name of the module; required"),
-	CUSTOM("class", decode_class, "fixed, resistive or cpu; required (gpu, fpga, asic and mem come later)"),
-	CUSTOM("feeds", decode_feeds, "[a] or [a, b], the nodes that feed it; the first owns it; required"),
+	CUSTOM("class", decode_class,
+	       "fixed, resistive or cpu; required (gpu, fpga, asic and mem come later)"),
+	CUSTOM("feeds", decode_feeds,
+	       "[a] or [a, b], the nodes that feed it; the first owns it; required"),
 	WHOLE(struct build_module, "priority", t.p.priority, 0, 100, "5", "lowest is shed first"),
 	NUMBER(struct build_module, "power", power_w, UNIT_WATT, 0, 1e5, NULL,
 	       "class fixed: constant power at the input from t = 0"),
-	{ .key = "load", .type = FIELD_CURVE, .unit = UNIT_WATT, .offset = MODULE(load_w), .lo = 0, .hi = 1e5,
+	{ .key = "load",
+	  .type = FIELD_CURVE,
+	  .unit = UNIT_WATT,
+	  .offset = MODULE(load_w),
+	  .lo = 0,
+	  .hi = 1e5,
 	  .doc = "class fixed: power at the input over time, points [at, level, ramp]" },
 	NUMBER(struct build_module, "resistance", t.p.r_load_ohm, UNIT_OHM, 1e-2, 1e6, NULL,
 	       "class resistive: the load at the input; required"),
-	NUMBER(struct build_module, "c_in", t.p.c_in_f, UNIT_FARAD, 1e-6, 1, "1mF", "input capacitance"),
+	NUMBER(struct build_module, "c_in", t.p.c_in_f, UNIT_FARAD, 1e-6, 1, "1mF",
+	       "input capacitance"),
 	NUMBER(struct build_module, "r_port", t.p.r_port_ohm, UNIT_OHM, 1e-3, 10, "50mOhm",
 	       "resistance of each input"),
-	NUMBER(struct build_module, "n_turns", t.p.n_turns, UNIT_NONE, 1, 48, "4", "turns ratio of the port converter"),
+	NUMBER(struct build_module, "n_turns", t.p.n_turns, UNIT_NONE, 1, 48, "4",
+	       "turns ratio of the port converter"),
 	NUMBER(struct build_module, "v_ref", t.p.v_ref_v, UNIT_VOLT, 0.5, 1.15, NULL,
 	       "class cpu: reference of the rail; without it 1 V"),
 	CUSTOM("workload", decode_workload,
-	       "class cpu: steady (compute, default) or { phases: [[compute, 5s], [idle, 1s]] }, repeated"),
-	{ .key = "agent", .type = FIELD_WORD, .offset = offsetof(struct build_module, agent), .words = agent_words,
-	  .doc = "learning agent of the port", .effect = EFFECT_NOTE,
-	  .effect_text = "agents are parsed but do not act in this release: rails keep their reference" },
-	CUSTOM("plugged", decode_plugged, "true (default); modules that begin unplugged come later"),
+	       "class cpu: steady (compute, default) or { phases: [[compute, 5s], [idle, 1s]] }, "
+	       "repeated"),
+	{ .key = "agent",
+	  .type = FIELD_WORD,
+	  .offset = offsetof(struct build_module, agent),
+	  .words = agent_words,
+	  .doc = "learning agent of the port",
+	  .effect = EFFECT_NOTE,
+	  .effect_text =
+	          "agents are parsed but do not act in this release: rails keep their reference" },
+	CUSTOM("plugged", decode_plugged,
+	       "true (default); modules that begin unplugged come later"),
 };
 SCHEMA(module, "module", "A compute module: one process, one or two inputs.");
 
@@ -203,10 +316,17 @@ SCHEMA(defaults, "defaults", "Keys that every entry of a kind starts from.");
 
 static const struct field fields_root[] = {
 	CUSTOM("voltloom", NULL, "version of the schema: 1; required"),
-	{ .key = "mesh", .type = FIELD_SUB, .sub = &schema_mesh, .doc = "what holds for the whole mesh" },
-	{ .key = "defaults", .type = FIELD_SUB, .sub = &schema_defaults, .doc = "keys that every entry starts from" },
+	{ .key = "mesh",
+	  .type = FIELD_SUB,
+	  .sub = &schema_mesh,
+	  .doc = "what holds for the whole mesh" },
+	{ .key = "defaults",
+	  .type = FIELD_SUB,
+	  .sub = &schema_defaults,
+	  .doc = "keys that every entry starts from" },
 	CUSTOM("generate", NULL,
-	       "one of ring: n, grid: [rows, columns], torus: [rows, columns], full: n; nodes n1..nN, links named n1-n2"),
+	       "one of ring: n, grid: [rows, columns], torus: [rows, columns], full: n; nodes "
+	       "n1..nN, links named n1-n2"),
 	CUSTOM("nodes", NULL, "list of nodes; required unless generated"),
 	CUSTOM("links", NULL, "list of links"),
 	CUSTOM("modules", NULL, "list of modules"),

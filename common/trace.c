@@ -34,8 +34,8 @@ rec_trace(struct rec_file *const *files, size_t n, uint8_t out[32], struct err *
 	for (size_t i = 1; i < n; i++) {
 		if (!compare(&sorted[i - 1], &sorted[i])) {
 			const struct rec_head *h = rec_file_head(sorted[i]);
-			rc = err_set(err, ERR_INPUT, "trace: %s %s has incarnation %u twice", h->kind,
-			             h->id, h->incarnation);
+			rc = err_set(err, ERR_INPUT, "trace: %s %s has incarnation %u twice",
+			             h->kind, h->id, h->incarnation);
 			goto out;
 		}
 	}

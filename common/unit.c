@@ -28,12 +28,13 @@ static const struct {
 static const struct {
 	char letter;
 	int exponent;
-} prefixes[] = { { 'p', -12 }, { 'n', -9 }, { 'u', -6 }, { 'm', -3 }, { 'k', 3 }, { 'M', 6 }, { 'G', 9 } };
+} prefixes[] = { { 'p', -12 }, { 'n', -9 }, { 'u', -6 }, { 'm', -3 },
+	         { 'k', 3 },   { 'M', 6 },  { 'G', 9 } };
 
 enum {
-	UNIT_TEXT_MAX = 63,   /* characters of a value */
-	UNIT_EXP_MAX = 400,   /* an exponent beyond this is out of every range */
-	NS_DIGITS_MAX = 18,   /* decimal digits that always fit an int64_t */
+	UNIT_TEXT_MAX = 63, /* characters of a value */
+	UNIT_EXP_MAX = 400, /* an exponent beyond this is out of every range */
+	NS_DIGITS_MAX = 18, /* decimal digits that always fit an int64_t */
 };
 
 /* A value taken apart: -DIGITS.DIGITS e EXP, prefix and unit. */
@@ -41,8 +42,8 @@ struct parts {
 	bool negative;
 	char digits[UNIT_TEXT_MAX + 1]; /* all digits, without the point */
 	size_t n;
-	int exponent;                   /* of the last digit, without the prefix */
-	const char *rest;               /* prefix and unit */
+	int exponent;     /* of the last digit, without the prefix */
+	const char *rest; /* prefix and unit */
 };
 
 const char *
@@ -129,17 +130,19 @@ wrong_unit(const char *text, const struct parts *p, enum unit got, enum unit wan
 		         units[got].quantity);
 	else if (got != UNIT_END_)
 		snprintf(why, UNIT_WHY_MAX, "'%s' is %s; %s in %s is wanted, like %s", text,
-		         units[got].quantity, units[want].quantity, units[want].symbol, units[want].example);
-	else if (*p->rest == ' ')
-		snprintf(why, UNIT_WHY_MAX, "'%s' has a space before its unit; write it like %s", text,
+		         units[got].quantity, units[want].quantity, units[want].symbol,
 		         units[want].example);
+	else if (*p->rest == ' ')
+		snprintf(why, UNIT_WHY_MAX, "'%s' has a space before its unit; write it like %s",
+		         text, units[want].example);
 	else if (!strncmp(p->rest, "\xc2\xb5", 2) || !strncmp(p->rest, "\xce\xbc", 2))
 		snprintf(why, UNIT_WHY_MAX, "'%s': write 'u' for micro", text);
 	else if (want == UNIT_NONE)
 		snprintf(why, UNIT_WHY_MAX, "'%s' is not a number", text);
 	else
-		snprintf(why, UNIT_WHY_MAX, "'%s': '%s' is not a unit; %s in %s is wanted, like %s", text,
-		         p->rest, units[want].quantity, units[want].symbol, units[want].example);
+		snprintf(why, UNIT_WHY_MAX, "'%s': '%s' is not a unit; %s in %s is wanted, like %s",
+		         text, p->rest, units[want].quantity, units[want].symbol,
+		         units[want].example);
 	return -1;
 }
 
@@ -147,11 +150,13 @@ static int
 parse_parts(const char *text, enum unit want, struct parts *p, char *why)
 {
 	if (take_apart(text, p)) {
-		const char *reason = strlen(text) > UNIT_TEXT_MAX ? "is too long for a value" : "is not a number";
+		const char *reason = strlen(text) > UNIT_TEXT_MAX ? "is too long for a value"
+		                                                  : "is not a number";
 		why_not(why, text, reason);
 		if (want != UNIT_NONE && strlen(text) <= UNIT_TEXT_MAX)
-			snprintf(why + strlen(why), UNIT_WHY_MAX - strlen(why), "; %s in %s is wanted, like %s",
-			         units[want].quantity, units[want].symbol, units[want].example);
+			snprintf(why + strlen(why), UNIT_WHY_MAX - strlen(why),
+			         "; %s in %s is wanted, like %s", units[want].quantity,
+			         units[want].symbol, units[want].example);
 		return -1;
 	}
 	int prefix;

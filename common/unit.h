@@ -40,8 +40,8 @@ int unit_parse_ns(const char *text, int64_t *ret, char *why);
 const char *unit_symbol(enum unit);   /* "V"; "" for UNIT_NONE */
 const char *unit_quantity(enum unit); /* "a voltage" */
 
-/* Writes `value` with at most 6 significant digits, a prefix and the unit as unit_parse() reads it ("15.36mOhm").
- * Returns buf. */
+/* Writes `value` with at most 6 significant digits, a prefix and the unit as unit_parse() reads it
+ * ("15.36mOhm"). Returns buf. */
 char *unit_format(char *buf, size_t size, double value, enum unit);
 
 #endif

@@ -79,14 +79,15 @@ source_line(const struct yamldoc *doc, unsigned line, char *buf, size_t size)
 }
 
 __attribute__((format(printf, 7, 0))) static struct diag *
-diag_at(const struct yamldoc *doc, struct diag_list *l, enum diag_level level, unsigned line, unsigned column,
-        unsigned length, const char *fmt, va_list ap)
+diag_at(const struct yamldoc *doc, struct diag_list *l, enum diag_level level, unsigned line,
+        unsigned column, unsigned length, const char *fmt, va_list ap)
 {
 	char text[1024], source[LINE_MAX_BYTES];
 	vsnprintf(text, sizeof text, fmt, ap);
 	if (line)
 		source_line(doc, line, source, sizeof source);
-	return diag_add(l, level, doc->name, line, column, length, line ? source : NULL, "%s", text);
+	return diag_add(l, level, doc->name, line, column, length, line ? source : NULL, "%s",
+	                text);
 }
 
 struct diag *
@@ -95,8 +96,8 @@ yamldoc_diag(const struct yamldoc *doc, struct diag_list *l, enum diag_level lev
 {
 	va_list ap;
 	va_start(ap, fmt);
-	struct diag *d = diag_at(doc, l, level, at ? at->line : 0, at ? at->column : 0, at ? at->length : 0, fmt,
-	                         ap);
+	struct diag *d = diag_at(doc, l, level, at ? at->line : 0, at ? at->column : 0,
+	                         at ? at->length : 0, fmt, ap);
 	va_end(ap);
 	return d;
 }
@@ -106,8 +107,8 @@ syntax(struct reader *r, const yaml_mark_t *start, unsigned length, const char *
 {
 	va_list ap;
 	va_start(ap, fmt);
-	diag_at(r->doc, r->diags, DIAG_ERROR, (unsigned)start->line + 1, (unsigned)start->column + 1, length, fmt,
-	        ap);
+	diag_at(r->doc, r->diags, DIAG_ERROR, (unsigned)start->line + 1,
+	        (unsigned)start->column + 1, length, fmt, ap);
 	va_end(ap);
 	return ERR_INPUT;
 }
@@ -213,7 +214,8 @@ count_node(struct reader *r, const yaml_event_t *e, size_t weight)
 	r->n_nodes += weight;
 	if (r->n_nodes > YAMLDOC_NODES_MAX)
 		return syntax(r, &e->start_mark, span(e),
-		              "more than %d values (those behind aliases count at each use)", YAMLDOC_NODES_MAX);
+		              "more than %d values (those behind aliases count at each use)",
+		              YAMLDOC_NODES_MAX);
 	return 0;
 }
 
@@ -221,7 +223,8 @@ static int
 on_scalar(struct reader *r, const yaml_event_t *e)
 {
 	if (e->data.scalar.tag)
-		return syntax(r, &e->start_mark, span(e), "tags like '%.40s' are not used in this file",
+		return syntax(r, &e->start_mark, span(e),
+		              "tags like '%.40s' are not used in this file",
 		              (const char *)e->data.scalar.tag);
 	int rc = count_node(r, e, 1);
 	if (rc)
@@ -230,7 +233,8 @@ on_scalar(struct reader *r, const yaml_event_t *e)
 	if (!n)
 		return ERR_NOMEM;
 	n->quoted = e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
-	n->text = pool_strdup(&r->doc->pool, (const char *)e->data.scalar.value, e->data.scalar.length);
+	n->text = pool_strdup(&r->doc->pool, (const char *)e->data.scalar.value,
+	                      e->data.scalar.length);
 	if (!n->text)
 		return ERR_NOMEM;
 	if (e->data.scalar.anchor) {
@@ -259,12 +263,14 @@ on_start(struct reader *r, const yaml_event_t *e)
 {
 	bool map = e->type == YAML_MAPPING_START_EVENT;
 	const yaml_char_t *tag = map ? e->data.mapping_start.tag : e->data.sequence_start.tag;
-	const yaml_char_t *anchor = map ? e->data.mapping_start.anchor : e->data.sequence_start.anchor;
+	const yaml_char_t *anchor =
+		map ? e->data.mapping_start.anchor : e->data.sequence_start.anchor;
 	if (tag)
 		return syntax(r, &e->start_mark, 1, "tags like '%.40s' are not used in this file",
 		              (const char *)tag);
 	if (r->depth == YAMLDOC_DEPTH_MAX)
-		return syntax(r, &e->start_mark, 1, "nested deeper than %d levels", YAMLDOC_DEPTH_MAX);
+		return syntax(r, &e->start_mark, 1, "nested deeper than %d levels",
+		              YAMLDOC_DEPTH_MAX);
 	int rc = count_node(r, e, 1);
 	if (rc)
 		return rc;
@@ -274,7 +280,8 @@ on_start(struct reader *r, const yaml_event_t *e)
 	if (!f->node)
 		return ERR_NOMEM;
 	if (anchor) {
-		f->anchor = pool_strdup(&r->doc->pool, (const char *)anchor, strlen((const char *)anchor));
+		f->anchor = pool_strdup(&r->doc->pool, (const char *)anchor,
+		                        strlen((const char *)anchor));
 		if (!f->anchor)
 			return ERR_NOMEM;
 	}
@@ -325,7 +332,8 @@ merge_all(struct reader *r, struct yamldoc_node *map, struct yamldoc_pair *pairs
 	for (size_t i = 0; i < n; i += 2) {
 		if (v[i]->kind != YAMLDOC_SCALAR || !is_merge(v[i]))
 			continue;
-		const struct yamldoc_node *const *from = v[i + 1]->kind == YAMLDOC_LIST ? v[i + 1]->items : &v[i + 1];
+		const struct yamldoc_node *const *from =
+			v[i + 1]->kind == YAMLDOC_LIST ? v[i + 1]->items : &v[i + 1];
 		size_t m = v[i + 1]->kind == YAMLDOC_LIST ? v[i + 1]->n : 1;
 		for (size_t j = 0; j < m; j++) {
 			if (from[j]->kind != YAMLDOC_MAP) {
@@ -349,8 +357,8 @@ end_map(struct reader *r, struct yamldoc_node *map, const struct yamldoc_node *c
 	map->pairs = pairs;
 	for (size_t i = 0; i < n; i += 2) {
 		if (v[i]->kind != YAMLDOC_SCALAR) {
-			yamldoc_diag(r->doc, r->diags, DIAG_ERROR, v[i], "a key must be a word, not %s",
-			             yamldoc_what(v[i]));
+			yamldoc_diag(r->doc, r->diags, DIAG_ERROR, v[i],
+			             "a key must be a word, not %s", yamldoc_what(v[i]));
 			continue;
 		}
 		if (is_merge(v[i]))
@@ -358,12 +366,13 @@ end_map(struct reader *r, struct yamldoc_node *map, const struct yamldoc_node *c
 		const struct yamldoc_node *first = find(pairs, map->n, v[i]->text);
 		if (first) {
 			yamldoc_diag(r->doc, r->diags, DIAG_ERROR, v[i],
-			             "key '%.60s' is there twice, first in line %u", v[i]->text, first->line);
+			             "key '%.60s' is there twice, first in line %u", v[i]->text,
+			             first->line);
 			continue;
 		}
 		if (map->n == YAMLDOC_KEYS_MAX) {
-			yamldoc_diag(r->doc, r->diags, DIAG_ERROR, v[i], "more than %d keys in one mapping",
-			             YAMLDOC_KEYS_MAX);
+			yamldoc_diag(r->doc, r->diags, DIAG_ERROR, v[i],
+			             "more than %d keys in one mapping", YAMLDOC_KEYS_MAX);
 			return ERR_INPUT;
 		}
 		pairs[map->n++] = (struct yamldoc_pair){ v[i], v[i + 1] };
@@ -438,7 +447,8 @@ on_event(struct reader *r, const yaml_event_t *e)
 		return on_end(r, e);
 	case YAML_DOCUMENT_START_EVENT:
 		if (r->n_values)
-			return syntax(r, &e->start_mark, 1, "a second document; one file holds one");
+			return syntax(r, &e->start_mark, 1,
+			              "a second document; one file holds one");
 		return 0;
 	default:
 		return 0;
@@ -491,9 +501,11 @@ parse(struct yamldoc *doc, struct diag_list *diags, struct err *err)
 	free(r);
 	if (rc == ERR_NOMEM)
 		return err_set(err, ERR_NOMEM, "%s: out of memory", doc->name);
-	/* Duplicate keys and the like do not stop the reader: the tree is there, for more findings. */
+	/* Duplicate keys and the like do not stop the reader: the tree is there, for more findings.
+	 */
 	if (rc || !doc->root)
-		return err_set(err, ERR_INPUT, "%s: %zu errors", doc->name, diags->n_errors - before);
+		return err_set(err, ERR_INPUT, "%s: %zu errors", doc->name,
+		               diags->n_errors - before);
 	return 0;
 }
 
@@ -507,8 +519,8 @@ new_doc(const char *name)
 }
 
 int
-yamldoc_parse(const char *name, const char *data, size_t size, struct diag_list *diags, struct yamldoc **ret,
-              struct err *err)
+yamldoc_parse(const char *name, const char *data, size_t size, struct diag_list *diags,
+              struct yamldoc **ret, struct err *err)
 {
 	struct yamldoc *doc = new_doc(name);
 	if (!doc)
@@ -519,8 +531,10 @@ yamldoc_parse(const char *name, const char *data, size_t size, struct diag_list 
 	}
 	int rc;
 	if (size > YAMLDOC_BYTES_MAX) {
-		yamldoc_diag(doc, diags, DIAG_ERROR, NULL, "the file is larger than %d bytes", YAMLDOC_BYTES_MAX);
-		rc = err_set(err, ERR_INPUT, "%s: the file is larger than %d bytes", name, YAMLDOC_BYTES_MAX);
+		yamldoc_diag(doc, diags, DIAG_ERROR, NULL, "the file is larger than %d bytes",
+		             YAMLDOC_BYTES_MAX);
+		rc = err_set(err, ERR_INPUT, "%s: the file is larger than %d bytes", name,
+		             YAMLDOC_BYTES_MAX);
 	} else if (!(doc->data = malloc(size + 1))) {
 		rc = err_set(err, ERR_NOMEM, "out of memory");
 	} else {

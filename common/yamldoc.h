@@ -1,7 +1,8 @@
 /*
  * yamldoc.h - one YAML 1.1 document as a tree in which every node knows its place.
  *
- * Read through libyaml. Aliases point at the node of their anchor (shared, never copied); merge keys
+ * Read through libyaml. Aliases point at the node of their anchor (shared, never copied); merge
+ * keys
  * (`<<: *base`) are resolved: keys that are there win. Explicit tags are refused.
  * A tree is immutable; yamldoc_destroy() frees all of it. Limits, each named in its error text:
  * YAMLDOC_*_MAX. Errors of syntax go to a diag_list with the place.
@@ -34,7 +35,7 @@ struct yamldoc_node {
 	size_t n;                      /* items of a list, pairs of a map */
 	const struct yamldoc_node **items;
 	const struct yamldoc_pair *pairs;
-	size_t weight;                 /* nodes below and this, aliases expanded */
+	size_t weight; /* nodes below and this, aliases expanded */
 };
 
 struct yamldoc_pair {
@@ -43,7 +44,8 @@ struct yamldoc_pair {
 
 struct yamldoc;
 
-/* On a syntax error: diagnostics, ERR_INPUT. A file that cannot be read, is a folder or too large: also. */
+/* On a syntax error: diagnostics, ERR_INPUT. A file that cannot be read, is a folder or too large:
+ * also. */
 int yamldoc_load(const char *path, struct diag_list *, struct yamldoc **ret, struct err *);
 /* The same from memory; `name` stands for the file in messages. */
 int yamldoc_parse(const char *name, const char *data, size_t size, struct diag_list *,

@@ -7,10 +7,9 @@ enum {
 	LAYOUT_FOOTER_H = 1,
 	LAYOUT_FRAME = 2,      /* rows that a box takes */
 	LAYOUT_TABLE_FRAME = 3, /* box and column titles */
-	LAYOUT_EVENTS_H = 5,   /* three events */
 	LAYOUT_PANE_MIN_H = 4, /* the least with something to read */
 	LAYOUT_BUS_H = 10,
-	LAYOUT_MAP_H = 14,
+	LAYOUT_MAP_H = 16,
 };
 
 static int
@@ -46,7 +45,7 @@ layout_narrow(int w, int y, int h, const struct layout_content *c, struct layout
 {
 	enum pane_id middle = c->map ? PANE_MAP : PANE_LINKS;
 	/* The map needs more rows than a short window has left over. */
-	if (middle == PANE_MAP && h < LAYOUT_MAP_H + LAYOUT_PANE_MIN_H + LAYOUT_EVENTS_H)
+	if (middle == PANE_MAP && h < LAYOUT_MAP_H + 2 * LAYOUT_PANE_MIN_H)
 		middle = PANE_LINKS;
 	if (c->active != PANE_NODES && c->active != PANE_EVENTS)
 		middle = c->active;
@@ -54,10 +53,9 @@ layout_narrow(int w, int y, int h, const struct layout_content *c, struct layout
 		l->pane[c->active] = (struct area){ 0, y, w, h };
 		return;
 	}
-	int events = layout_clamp(h / 4, LAYOUT_PANE_MIN_H, LAYOUT_EVENTS_H);
 	int mid_want = layout_clamp(layout_wants(middle, w, c), LAYOUT_PANE_MIN_H, h);
 	int nodes_want = layout_clamp(layout_wants(PANE_NODES, w, c), LAYOUT_PANE_MIN_H, h);
-	int room = h - events;
+	int room = h - LAYOUT_PANE_MIN_H; /* events have the rest */
 	int mid = mid_want, nodes = nodes_want;
 	if (nodes + mid > room) {
 		/* Each gets half at least of what it needs beyond that of the other. */
@@ -76,7 +74,7 @@ layout_wide(int w, int y, int h, const struct layout_content *c, struct layout *
 	enum pane_id side = c->map ? PANE_MAP : PANE_LINKS;
 	if (!huge && (c->active == PANE_LINKS || c->active == PANE_MAP))
 		side = c->active;
-	int left = huge ? w * 58 / 100 : w / 2;
+	int left = huge ? w * 58 / 100 : w * 46 / 100; /* the node table has the more columns */
 	int top_want = layout_wants(PANE_NODES, w, c);
 	if (side == PANE_MAP)
 		top_want = top_want > LAYOUT_MAP_H ? top_want : LAYOUT_MAP_H;

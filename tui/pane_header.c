@@ -7,8 +7,10 @@
 #include "words.h"
 
 enum {
-	HEADER_BAR = 13,    /* columns of the voltage bar, odd: the nominal voltage is in the middle */
 	HEADER_GAP = 2,
+	/* columns of the voltage bar, odd: the nominal voltage is in the middle */
+	HEADER_BAR = 17, HEADER_BAR_SHORT = 9,
+	HEADER_SHORT = 100, /* a window that is narrower says less */
 };
 /* The bar reaches this far below and above the nominal voltage. */
 #define HEADER_BAR_SPAN (4.0 / 48)
@@ -42,32 +44,33 @@ header_state(struct canvas *c, const struct area *a, int *x, const struct shot_h
 static void
 header_bar(struct canvas *c, const struct area *a, int *x, int y, const struct shot_head *h)
 {
-	if (*x + HEADER_BAR + 2 > a->w || isnan(h->v_min_v))
+	int n = a->w < HEADER_SHORT ? HEADER_BAR_SHORT : HEADER_BAR;
+	if (*x + n + 2 > a->w || isnan(h->v_min_v))
 		return;
 	double lo_v = h->nominal_v * (1 - HEADER_BAR_SPAN), width_v = 2 * h->nominal_v * HEADER_BAR_SPAN;
-	int from = (int)floor(fmin(fmax((h->v_min_v - lo_v) / width_v, 0), 0.999) * HEADER_BAR);
-	int to = (int)floor(fmin(fmax((h->v_max_v - lo_v) / width_v, 0), 0.999) * HEADER_BAR);
+	int from = (int)floor(fmin(fmax((h->v_min_v - lo_v) / width_v, 0), 0.999) * n);
+	int to = (int)floor(fmin(fmax((h->v_max_v - lo_v) / width_v, 0), 0.999) * n);
 	bool out = h->v_min_v < lo_v || h->v_max_v > lo_v + width_v;
 	canvas_text(c, a, *x, y, STYLE_DIM, "[");
-	for (int i = 0; i < HEADER_BAR; i++) {
+	for (int i = 0; i < n; i++) {
 		bool in = i >= from && i <= to;
-		canvas_glyph(c, a, *x + 1 + i, y, in ? GLYPH_H_HEAVY : i == HEADER_BAR / 2 ? GLYPH_V : GLYPH_DOT,
+		canvas_glyph(c, a, *x + 1 + i, y, in ? GLYPH_H_HEAVY : i == n / 2 ? GLYPH_V : GLYPH_DOT,
 		             !in ? STYLE_DIM : out ? STYLE_BAD : STYLE_GOOD);
 	}
-	canvas_text(c, a, *x + 1 + HEADER_BAR, y, STYLE_DIM, "]");
-	*x += HEADER_BAR + 2 + HEADER_GAP;
+	canvas_text(c, a, *x + 1 + n, y, STYLE_DIM, "]");
+	*x += n + 2 + HEADER_GAP;
 }
 
 static void
 header_power(struct canvas *c, const struct area *a, int *x, const struct shot_head *h)
 {
 	char text[64], w[WORDS_MAX];
-	snprintf(text, sizeof text, "source %s", words_scaled(w, h->gen_w, "W", 0));
+	snprintf(text, sizeof text, "gen %s", words_scaled(w, h->gen_w, "W", 0));
 	header_item(c, a, x, 1, STYLE_PLAIN, text);
 	snprintf(text, sizeof text, "load %s", words_scaled(w, h->load_w, "W", 0));
 	header_item(c, a, x, 1, STYLE_PLAIN, text);
 	int n = snprintf(text, sizeof text, "loss %s", words_scaled(w, h->loss_w, "W", 0));
-	if (h->gen_w > 0 && !isnan(h->loss_w) && n > 0)
+	if (a->w >= HEADER_SHORT && h->gen_w > 0 && !isnan(h->loss_w) && n > 0)
 		snprintf(text + n, sizeof text - (size_t)n, " (%.1f%%)", 100 * h->loss_w / h->gen_w);
 	header_item(c, a, x, 1, STYLE_PLAIN, text);
 }
@@ -78,7 +81,9 @@ header_rest(struct canvas *c, const struct area *a, int *x, const struct shot *s
 	const struct shot_head *h = &s->head;
 	char text[96], w[WORDS_MAX], j[WORDS_MAX];
 	bool short_of = h->unserved_w > 0;
-	snprintf(text, sizeof text, "%sunserved %s %s", short_of ? "! " : "", words_scaled(w, h->unserved_w, "W", 0),
+	bool both = short_of || a->w >= HEADER_SHORT;
+	snprintf(text, sizeof text, "%sunserved %s%s%s", short_of ? "! " : "",
+	         both ? words_scaled(w, h->unserved_w, "W", 0) : "", both ? " " : "",
 	         words_scaled(j, h->unserved_j, "J", 0));
 	header_item(c, a, x, 1, short_of ? STYLE_BAD : STYLE_PLAIN, text);
 	if (h->worst_link >= 0) {
@@ -100,7 +105,7 @@ pane_header_draw(struct canvas *c, const struct area *a, const struct shot *s, c
 	int x = 1;
 	header_item(c, a, &x, 0, STYLE_TITLE, h->mesh[0] ? h->mesh : "(no mesh yet)");
 	header_state(c, a, &x, h, ui->freeze);
-	snprintf(text, sizeof text, "t=%s", words_time(t, h->t_ns, a->w < 100 ? 1 : 3));
+	snprintf(text, sizeof text, "t=%s", words_time(t, h->t_ns, a->w < HEADER_SHORT ? 1 : 3));
 	header_item(c, a, &x, 0, STYLE_BOLD, text);
 	snprintf(text, sizeof text, "%zu/%zu nodes", h->nodes_up, s->n_nodes);
 	header_item(c, a, &x, 0, h->nodes_up < s->n_nodes ? STYLE_WARN : STYLE_PLAIN, text);
@@ -122,7 +127,8 @@ pane_header_draw(struct canvas *c, const struct area *a, const struct shot *s, c
 	header_item(c, a, &x, 0, STYLE_DIM, text);
 	x = 1;
 	if (!isnan(h->v_min_v)) {
-		snprintf(text, sizeof text, "bus %.2f..%.2fV", h->v_min_v, h->v_max_v);
+		snprintf(text, sizeof text, a->w < HEADER_SHORT ? "bus %.1f..%.1fV" : "bus %.2f..%.2fV", h->v_min_v,
+		         h->v_max_v);
 		canvas_text(c, a, x, 1, STYLE_BOLD, "%s", text);
 		x += (int)strlen(text) + 1;
 		header_bar(c, a, &x, 1, h);

@@ -148,6 +148,24 @@ map_node(struct canvas *c, const struct area *a, const struct map_box *b, const 
 	}
 }
 
+/* Where a line meets the frame of a box. */
+static void
+map_tee(struct canvas *c, const struct area *a, const struct map_step *p, uint8_t side, enum style style)
+{
+	static const struct {
+		uint8_t side;
+		int dx, dy;
+	} sides[] = { { GLYPH_SIDE_N, 0, -1 }, { GLYPH_SIDE_E, 1, 0 }, { GLYPH_SIDE_S, 0, 1 }, { GLYPH_SIDE_W, -1, 0 } };
+	for (int i = 0; i < 4; i++) {
+		if (sides[i].side != side)
+			continue;
+		unsigned frame = side & (GLYPH_SIDE_N | GLYPH_SIDE_S) ? GLYPH_SIDE_E | GLYPH_SIDE_W : GLYPH_SIDE_N | GLYPH_SIDE_S;
+		unsigned back = sides[(i + 2) % 4].side;
+		canvas_put(c, a, p->x + sides[i].dx, p->y + sides[i].dy, glyph_line(c->tier, frame | back, GLYPH_LIGHT),
+		           style);
+	}
+}
+
 void
 pane_map_draw(struct canvas *c, const struct area *a, const struct shot *s, const struct ui *ui, bool active)
 {
@@ -170,6 +188,12 @@ pane_map_draw(struct canvas *c, const struct area *a, const struct shot *s, cons
 	for (size_t i = 0; i < s->n_nodes; i++)
 		if (m->boxes[i].w)
 			map_node(c, a, &m->boxes[i], &s->nodes[i], i == here);
-	for (size_t i = 0; i < s->n_links; i++)
+	for (size_t i = 0; i < s->n_links; i++) {
 		map_label(c, a, m, i, &s->links[i]);
+		if (m->first[i] == m->first[i + 1] || m->boxes[s->links[i].a].h < 3)
+			continue;
+		const struct map_step *first = &m->steps[m->first[i]], *last = &m->steps[m->first[i + 1] - 1];
+		map_tee(c, a, first, first->from, s->links[i].a == (int)here ? STYLE_TITLE : STYLE_DIM);
+		map_tee(c, a, last, last->to, s->links[i].b == (int)here ? STYLE_TITLE : STYLE_DIM);
+	}
 }

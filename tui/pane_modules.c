@@ -97,9 +97,9 @@ modules_row_style(const struct shot *s, size_t row)
 
 static const struct table_column columns[] = {
 	{ "", 1, true, 0, NULL, modules_glyph },
-	{ "MODULE", 6, true, 0, modules_id, NULL },
+	{ "MODULE", -6, true, 0, modules_id, NULL },
 	{ "STATE", 8, true, 3, modules_state, NULL },
-	{ "ON", 5, true, 2, modules_owner, NULL },
+	{ "ON", -4, true, 2, modules_owner, NULL },
 	{ "V_in", 6, false, 1, modules_v_in, NULL },
 	{ "V", 6, false, 5, modules_v, NULL },
 	{ "P", 6, false, 1, modules_p, NULL },

@@ -64,10 +64,14 @@ nodes_soc(struct canvas *c, const struct area *a, const struct shot *s, size_t r
 	char text[WORDS_MAX];
 	words_percent(text, soc);
 	canvas_text(c, a, 4 - (int)strlen(text), 0, base, "%s", text);
-	if (isnan(soc))
-		return;
-	for (int i = 0; i < NODES_SOC_BAR; i++)
-		canvas_put(c, a, 5 + i, 0, glyph_bar(c->tier, soc, i, NODES_SOC_BAR), base);
+}
+
+static void
+nodes_soc_bar(struct canvas *c, const struct area *a, const struct shot *s, size_t row, enum style base)
+{
+	double soc = s->nodes[row].soc;
+	for (int i = 0; !isnan(soc) && i < NODES_SOC_BAR; i++)
+		canvas_put(c, a, i, 0, glyph_bar(c->tier, soc, i, NODES_SOC_BAR), base);
 }
 
 static void
@@ -78,7 +82,7 @@ nodes_feed(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum styl
 		snprintf(buf, TABLE_CELL_MAX, "-");
 		return;
 	}
-	snprintf(buf, TABLE_CELL_MAX, "%.1fA %3.0f%%", n->feed_i_a, fmin(n->loading, 9.99) * 100);
+	snprintf(buf, TABLE_CELL_MAX, "%.0fA %3.0f%%", n->feed_i_a, fmin(n->loading, 9.99) * 100);
 	if (n->loading > 1)
 		*style = STYLE_BAD;
 }
@@ -133,17 +137,18 @@ nodes_row_style(const struct shot *s, size_t row)
 
 static const struct table_column columns[] = {
 	{ "", 1, true, 0, NULL, nodes_glyph },
-	{ "NODE", 5, true, 0, nodes_id, NULL },
-	{ "STATE", 8, true, 5, nodes_state, NULL },
+	{ "NODE", -4, true, 0, nodes_id, NULL },
+	{ "STATE", 8, true, 4, nodes_state, NULL },
 	{ "V", 5, false, 1, nodes_v, NULL },
 	{ "I+-", 6, false, 2, nodes_i, NULL },
 	{ "P+-", 7, false, 3, nodes_p, NULL },
-	{ "SoC", 10, true, 7, NULL, nodes_soc },
-	{ "FEED", 11, false, 4, nodes_feed, NULL },
-	{ "LOAD", 6, false, 8, nodes_load, NULL },
+	{ " SoC", 4, true, 7, NULL, nodes_soc },
+	{ "", NODES_SOC_BAR, true, 12, NULL, nodes_soc_bar },
+	{ "FEED", 9, false, 5, nodes_feed, NULL },
+	{ "LOAD", 6, false, 10, nodes_load, NULL },
 	{ "OWNS", 8, true, 6, nodes_owns, NULL },
 	{ "INC", 3, false, 11, nodes_inc, NULL },
-	{ "V 60 s", 0, true, 9, NULL, nodes_spark },
+	{ "V 60 s", 0, true, 8, NULL, nodes_spark },
 };
 
 static const struct table table = {

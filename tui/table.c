@@ -14,13 +14,29 @@ table_first(const struct ui_pane *p, size_t fit)
 	return first + fit > p->rows.n ? p->rows.n - fit : first;
 }
 
+/* The longest text of a column, within its limits. */
+static int
+table_text_width(const struct table_column *col, const struct shot *s, const struct ui_pane *p)
+{
+	int width = -col->width;
+	for (size_t i = 0; i < p->rows.n && width < TABLE_ID_MAX; i++) {
+		char buf[TABLE_CELL_MAX] = "";
+		enum style style = STYLE_PLAIN;
+		col->text(s, p->rows.index[i], buf, &style);
+		width = (int)strlen(buf) > width ? (int)strlen(buf) : width;
+	}
+	return width < TABLE_ID_MAX ? width : TABLE_ID_MAX;
+}
+
 /* Widths of the columns that stay; 0 for those that leave. */
 static void
-table_fit(const struct table *t, int w, int widths[TABLE_COLUMNS_MAX])
+table_fit(const struct table *t, const struct shot *s, const struct ui_pane *p, int w,
+          int widths[TABLE_COLUMNS_MAX])
 {
 	int used = 0, flex = -1, worst;
 	for (size_t c = 0; c < t->n_columns; c++) {
-		widths[c] = t->columns[c].width ? t->columns[c].width : TABLE_FLEX_MIN;
+		const struct table_column *col = &t->columns[c];
+		widths[c] = col->width < 0 ? table_text_width(col, s, p) : col->width ? col->width : TABLE_FLEX_MIN;
 		used += widths[c] + TABLE_GAP;
 	}
 	while (used - TABLE_GAP > w) {
@@ -82,7 +98,7 @@ table_draw(struct canvas *c, const struct area *area, const struct table *t, con
 		return;
 	int widths[TABLE_COLUMNS_MAX];
 	struct area a = { area->x + 2, area->y, area->w - 3, area->h };
-	table_fit(t, a.w, widths);
+	table_fit(t, s, pane, a.w, widths);
 	int x = 0;
 	for (size_t i = 0; i < t->n_columns; i++) {
 		if (!widths[i])

@@ -13,7 +13,7 @@ enum { TABLE_COLUMNS_MAX = 24, TABLE_CELL_MAX = 80 };
 
 struct table_column {
 	const char *title;
-	int width;      /* columns; 0: what is left, at least TABLE_FLEX_MIN */
+	int width;      /* columns; 0: what is left, at least TABLE_FLEX_MIN; -n: as the texts need, n..TABLE_ID_MAX */
 	bool left;      /* aligned left */
 	int rank;       /* the highest goes first when there is no room */
 	/* The text of a cell and its style (preset to that of the row). */
@@ -21,7 +21,7 @@ struct table_column {
 	/* Instead of text: draws the cell itself. */
 	void (*paint)(struct canvas *, const struct area *, const struct shot *, size_t row, enum style);
 };
-enum { TABLE_FLEX_MIN = 9 };
+enum { TABLE_FLEX_MIN = 9, TABLE_ID_MAX = 16 };
 
 struct table {
 	const struct table_column *columns;

@@ -206,8 +206,10 @@ tui_answers(struct tui *t, int64_t now)
 	struct feed_answer a;
 	if (!feed_answer(t->feed, now, &a))
 		return;
-	ui_say(&t->ui, !a.ok, "%s%s%s: %s", a.verb, a.target[0] ? " " : "", a.target,
-	       a.text[0] ? a.text : a.ok ? "done" : "failed");
+	/* A text that names its subject needs no introduction. */
+	bool named = a.text[0] && a.target[0] && strstr(a.text, a.target);
+	ui_say(&t->ui, !a.ok, "%s%s%s%s%s", named ? "" : a.verb, named || !a.target[0] ? "" : " ",
+	       named ? "" : a.target, named ? "" : ": ", a.text[0] ? a.text : a.ok ? "done" : "failed");
 	t->quit = t->quit || (a.then_quit && a.ok);
 }
 

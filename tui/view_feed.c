@@ -213,7 +213,7 @@ view_telem(struct view *v, const struct telem_msg *m, int64_t wall_ns, struct er
 	case TELEM_MODULE: return view_module_feed(v, m, wall_ns, err);
 	case TELEM_LINK: return view_link_feed(v, m, wall_ns, err);
 	case TELEM_EVENT:
-		view_event_text(m, &e);
+		view_event_text(v, m, &e);
 		view_event(v, &e);
 		return 0;
 	}
@@ -228,8 +228,34 @@ open_cause_text(double cause)
 	return cause == OPEN_DEATH ? "peer died" : cause == OPEN_CUT ? "cut" : cause == OPEN_FUSE ? "fuse" : "open";
 }
 
+/* The node behind an input of a module. */
+static const char *
+view_input_name(const struct view *v, const char *module, double input)
+{
+	int i = view_find(&v->module_of, module);
+	if (i < 0 || !(input >= 0 && input < (double)v->modules[i].n_inputs))
+		return "nobody";
+	return v->modules[i].input[(int)input];
+}
+
+/* What a command does; `b` is its first parameter. */
+static void
+view_fault_text(double kind, double b, const char *link, char *text, size_t size)
+{
+	static const struct {
+		const char *word, *unit;
+	} words[CMD_END_] = {
+		[CMD_CUT] = { "cut", NULL }, [CMD_HEAL] = { "heal", NULL }, [CMD_CLOSE] = { "close", NULL },
+		[CMD_LOAD] = { "load", "W" }, [CMD_SHORT] = { "short", "Ohm" }, [CMD_UNSHORT] = { "short ends", NULL },
+	};
+	bool known = kind >= 0 && kind < CMD_END_;
+	int n = snprintf(text, size, "%s%s%s", known ? words[(int)kind].word : "command", link[0] ? " " : "", link);
+	if (known && words[(int)kind].unit && !isnan(b))
+		snprintf(text + n, size - (size_t)n, " %.6g %s", b, words[(int)kind].unit);
+}
+
 void
-view_event_text(const struct telem_msg *m, struct shot_event *ret)
+view_event_text(const struct view *v, const struct telem_msg *m, struct shot_event *ret)
 {
 	const char *event = telem_text(m, "event"), *name = telem_text(m, "name"), *key = telem_text(m, "key");
 	double a = telem_number(m, "a", NAN), b = telem_number(m, "b", NAN);
@@ -254,18 +280,19 @@ view_event_text(const struct telem_msg *m, struct shot_event *ret)
 		snprintf(text, size, "incarnation %.0f starts", a);
 	} else if (strcmp(event, "takeover") == 0) {
 		ret->severity = SEV_WARN;
-		snprintf(text, size, "fed by %s, epoch %.0f", name[0] ? name : "?", b);
+		snprintf(text, size, "fed by %s, epoch %.0f", view_input_name(v, ret->proc, a), b);
+	} else if (strcmp(event, "fault.fired") == 0) {
+		ret->severity = SEV_WARN;
+		view_fault_text(a, b, name, text, size);
 	} else if (strcmp(event, "unserved") == 0) {
 		ret->severity = a == 1 ? SEV_BAD : SEV_GOOD;
 		snprintf(text, size, "%s", a == 1 ? "load not served" : "load served again");
+	} else if (strcmp(event, "park") == 0) {
+		ret->severity = SEV_WARN;
+		snprintf(text, size, "scripted kill: last frame %lld", (long long)m->k);
 	} else {
-		ret->severity = strcmp(event, "message.bad") == 0 || strcmp(event, "park") == 0 ? SEV_WARN : SEV_INFO;
-		snprintf(text, size, "%s%s", name, name[0] ? " " : "");
-		for (size_t i = 0; i < 2; i++) {
-			double x = i ? b : a;
-			if (!isnan(x) && x != 0)
-				snprintf(text + strlen(text), size - strlen(text), "%s=%.6g ", i ? "b" : "a", x);
-		}
+		ret->severity = strcmp(event, "message.bad") == 0 ? SEV_WARN : SEV_INFO;
+		snprintf(text, size, "%s%s%s", key, name[0] ? " " : "", name);
 	}
 }
 
@@ -320,9 +347,11 @@ view_status_proc(struct view *v, const struct status_proc *s, int64_t wall_ns, s
 		return err ? err->code : ERR_LIMIT;
 	bool was_dead = strcmp(p->status, "dead") == 0 && p->status_inc == s->inc;
 	if (strcmp(s->state, "dead") == 0 && !was_dead) {
-		struct shot_event e = { .t_ns = p->t_ns, .k = s->k >= 0 ? s->k : p->k, .severity = SEV_BAD };
-		if (s->k >= 0 && p->k > 0)
-			e.t_ns = s->k * (p->t_ns / p->k);
+		struct shot_event e = { .t_ns = p->t_ns, .k = p->k, .severity = SEV_BAD };
+		if (s->k >= 0 && v->step_ns > 0 && s->k < INT64_MAX / v->step_ns) {
+			e.k = s->k;
+			e.t_ns = s->k * v->step_ns;
+		}
 		snprintf(e.proc, sizeof e.proc, "%s", s->id);
 		snprintf(e.what, sizeof e.what, "exit");
 		snprintf(e.text, sizeof e.text, "%s", s->exit[0] ? s->exit : "gone");
@@ -351,36 +380,49 @@ view_status_procs(struct view *v, struct mpread *r, const struct mp_token *array
 	return 0;
 }
 
+/* One key of the status that is no list. */
+static void
+view_status_key(struct view *v, const struct mp_token *key, const struct mp_token *value)
+{
+	if (mp_is(key, "mesh")) {
+		mp_text(value, v->mesh, sizeof v->mesh);
+	} else if (mp_is(key, "state")) {
+		mp_text(value, v->status, sizeof v->status);
+	} else if (mp_is(key, "speed")) {
+		v->status_speed = mp_number(value, NAN);
+	} else if (mp_is(key, "overruns")) {
+		v->overruns = mp_int(value, -1);
+	} else if (mp_is(key, "step_ns")) {
+		v->step_ns = mp_int(value, 0);
+	} else if (mp_is(key, "seed") && (value->type == MP_INT || value->type == MP_UINT)) {
+		v->has_seed = true;
+		v->seed = value->type == MP_UINT ? value->u : (uint64_t)value->i;
+	}
+}
+
 int
 view_status(struct view *v, const void *data, size_t len, int64_t wall_ns, struct err *err)
 {
-	struct mpread r;
-	struct mp_token map, key, value;
-	mpread_init(&r, data, len);
-	if (mpread_next(&r, &map) || map.type != MP_MAP)
-		return err_set(err, ERR_PROTO, "status that is no MessagePack map");
-	for (uint32_t i = 0; i < map.n; i++) {
-		if (mpread_next(&r, &key) || mpread_next(&r, &value))
-			return err_set(err, ERR_PROTO, "malformed status");
-		if (mp_is(&key, "processes")) {
-			int rc = view_status_procs(v, &r, &value, wall_ns, err);
-			if (rc)
-				return rc;
-			continue;
-		}
-		if (mpread_skip_rest(&r, &value))
-			return err_set(err, ERR_PROTO, "malformed status");
-		if (mp_is(&key, "mesh")) {
-			mp_text(&value, v->mesh, sizeof v->mesh);
-		} else if (mp_is(&key, "state")) {
-			mp_text(&value, v->status, sizeof v->status);
-		} else if (mp_is(&key, "speed")) {
-			v->status_speed = mp_number(&value, NAN);
-		} else if (mp_is(&key, "overruns")) {
-			v->overruns = mp_int(&value, -1);
-		} else if (mp_is(&key, "seed") && (value.type == MP_INT || value.type == MP_UINT)) {
-			v->has_seed = true;
-			v->seed = value.type == MP_UINT ? value.u : (uint64_t)value.i;
+	/* Twice: the processes need what may stand behind them. */
+	for (int pass = 0; pass < 2; pass++) {
+		struct mpread r;
+		struct mp_token map, key, value;
+		mpread_init(&r, data, len);
+		if (mpread_next(&r, &map) || map.type != MP_MAP)
+			return err_set(err, ERR_PROTO, "status that is no MessagePack map");
+		for (uint32_t i = 0; i < map.n; i++) {
+			if (mpread_next(&r, &key) || mpread_next(&r, &value))
+				return err_set(err, ERR_PROTO, "malformed status");
+			if (pass == 1 && mp_is(&key, "processes")) {
+				int rc = view_status_procs(v, &r, &value, wall_ns, err);
+				if (rc)
+					return rc;
+				continue;
+			}
+			if (mpread_skip_rest(&r, &value))
+				return err_set(err, ERR_PROTO, "malformed status");
+			if (pass == 0)
+				view_status_key(v, &key, &value);
 		}
 	}
 	v->status_wall_ns = wall_ns;

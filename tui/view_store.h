@@ -97,6 +97,7 @@ struct view {
 	int64_t status_wall_ns;       /* INT64_MIN: none yet */
 	char status[16];
 	double status_speed;
+	int64_t step_ns;              /* T, 0: not known */
 	bool has_seed;
 	uint64_t seed;
 	int64_t overruns;
@@ -109,6 +110,6 @@ int view_find(const struct view_index *, const char *id); /* -1 */
 
 void view_event(struct view *, const struct shot_event *);
 /* Words for an event message. */
-void view_event_text(const struct telem_msg *, struct shot_event *ret);
+void view_event_text(const struct view *, const struct telem_msg *, struct shot_event *ret);
 
 #endif

@@ -321,7 +321,7 @@ def arguments():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--out", help="write the table to this file, not to stdout")
     p.add_argument("--pairs", type=int, default=7)
-    p.add_argument("--seconds", type=float, default=2.0)
+    p.add_argument("--seconds", type=float, default=3.0)
     p.add_argument("--only", default="", help="comma-separated names of meshes")
     p.add_argument("--no-assert", action="store_true", help="exit 0 even when a limit is missed")
     return p.parse_args()

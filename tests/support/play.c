@@ -15,24 +15,74 @@ enum { FIELDS_MAX = 64 };
 #define HALF_J 0.03
 
 enum own_field {
-	V, V_MIN, V_MAX, V_SC, DV, DI, X, FEED_I, FEED_I_AVG, LOADING, LOAD_P, SERVED, FAULT_G, SOURCE,
-	USEFUL, LOSS, FAULT, STORED, LINE, BOOKED, UNSERVED, N_OWN,
-	LINK_STATE = 0, LINK_I, LINK_I_AVG, LINK_NET, LINK_WAVE, N_LINK,
-	PORT_LIVE = 0, PORT_P, PORT_PAID, PORT_ACCOUNT, N_PORT,
-	M_V_IN = 0, M_V_IN_MIN, M_V_IN_MAX, M_V, M_I, M_P, M_DEMAND, M_SERVED, M_OWNER, M_EPOCH, M_PHASE,
-	M_TEMP, M_THROUGHPUT, M_ERRORS, M_USEFUL, M_LOSS, M_STORED, M_UNSERVED, N_MODULE,
-	IN_LIVE = 0, IN_I, IN_TAKEN, N_IN,
+	V,
+	V_MIN,
+	V_MAX,
+	V_SC,
+	DV,
+	DI,
+	X,
+	FEED_I,
+	FEED_I_AVG,
+	LOADING,
+	LOAD_P,
+	SERVED,
+	FAULT_G,
+	SOURCE,
+	USEFUL,
+	LOSS,
+	FAULT,
+	STORED,
+	LINE,
+	BOOKED,
+	UNSERVED,
+	N_OWN,
+	LINK_STATE = 0,
+	LINK_I,
+	LINK_I_AVG,
+	LINK_NET,
+	LINK_WAVE,
+	N_LINK,
+	PORT_LIVE = 0,
+	PORT_P,
+	PORT_PAID,
+	PORT_ACCOUNT,
+	N_PORT,
+	M_V_IN = 0,
+	M_V_IN_MIN,
+	M_V_IN_MAX,
+	M_V,
+	M_I,
+	M_P,
+	M_DEMAND,
+	M_SERVED,
+	M_OWNER,
+	M_EPOCH,
+	M_PHASE,
+	M_TEMP,
+	M_THROUGHPUT,
+	M_ERRORS,
+	M_USEFUL,
+	M_LOSS,
+	M_STORED,
+	M_UNSERVED,
+	N_MODULE,
+	IN_LIVE = 0,
+	IN_I,
+	IN_TAKEN,
+	N_IN,
 };
 static const char *const own_names[N_OWN] = {
-	"v", "v_min", "v_max", "v_sc", "dv", "di", "x", "feed_i", "feed_i_avg", "loading", "load_p",
-	"served", "fault_g", "source_j", "useful_j", "loss_j", "fault_j", "stored_j", "line_j",
-	"abandoned_j", "unserved_j",
+	"v",        "v_min",      "v_max",   "v_sc",     "dv",     "di",          "x",
+	"feed_i",   "feed_i_avg", "loading", "load_p",   "served", "fault_g",     "source_j",
+	"useful_j", "loss_j",     "fault_j", "stored_j", "line_j", "abandoned_j", "unserved_j",
 };
 static const char *const link_names[N_LINK] = { "state", "i", "i_avg", "net_j", "wave_j" };
 static const char *const port_names[N_PORT] = { "live", "p", "paid_j", "account_j" };
 static const char *const module_names[N_MODULE] = {
-	"v_in", "v_in_min", "v_in_max", "v", "i", "p", "demand", "served", "owner", "epoch", "phase", "temp",
-	"throughput", "errors", "useful_j", "loss_j", "stored_j", "unserved_j",
+	"v_in",       "v_in_min", "v_in_max", "v",      "i",        "p",
+	"demand",     "served",   "owner",    "epoch",  "phase",    "temp",
+	"throughput", "errors",   "useful_j", "loss_j", "stored_j", "unserved_j",
 };
 static const char *const in_names[N_IN] = { "live", "i", "taken_j" };
 
@@ -46,7 +96,8 @@ struct proc {
 
 struct end {
 	int proc;
-	double f[N_LINK], h_j; /* h_j: what it takes in in the next step, when the line was just filled */
+	double f[N_LINK],
+		h_j; /* h_j: what it takes in in the next step, when the line was just filled */
 	bool filled;
 };
 
@@ -84,11 +135,12 @@ deal(struct play *p, double lo, double hi)
 	return lo + (hi - lo) * ((double)(p->random >> 11) * 0x1p-53);
 }
 
-/* ---- frames ----------------------------------------------------------------------------------- */
+/* ---- frames -----------------------------------------------------------------------------------
+ */
 
 static void
-add_fields(struct rec_field *f, size_t *n, const char *group, const char *id, const char *const *names,
-           size_t n_names)
+add_fields(struct rec_field *f, size_t *n, const char *group, const char *id,
+           const char *const *names, size_t n_names)
 {
 	for (size_t i = 0; i < n_names; i++, ++*n) {
 		ck_assert_uint_lt(*n, FIELDS_MAX);
@@ -113,7 +165,8 @@ fields_of(const struct play *p, int proc, struct rec_field *f)
 			add_fields(f, &n, "link", t->links[l].id, link_names, N_LINK);
 	for (int o = 0; o < PLAY_PORTS; o++) {
 		if (p->ports[o].node == proc)
-			add_fields(f, &n, "port", t->modules[t->ports[o].module].id, port_names, N_PORT);
+			add_fields(f, &n, "port", t->modules[t->ports[o].module].id, port_names,
+			           N_PORT);
 		if (p->ports[o].module == proc)
 			add_fields(f, &n, "in", t->nodes[t->ports[o].node].id, in_names, N_IN);
 	}
@@ -154,9 +207,12 @@ give_birth(struct play *p, int proc)
 	struct proc *x = &p->procs[proc];
 	struct rec_field f[FIELDS_MAX];
 	struct err err = ERR_INIT;
-	struct rec_head h = { .incarnation = ++x->incarnation, .substeps = p->topo->substeps,
-		              .port_period = p->topo->port_period, .step_ns = p->topo->step_ns,
-		              .start_k = p->k, .seed = p->topo->seed };
+	struct rec_head h = { .incarnation = ++x->incarnation,
+		              .substeps = p->topo->substeps,
+		              .port_period = p->topo->port_period,
+		              .step_ns = p->topo->step_ns,
+		              .start_k = p->k,
+		              .seed = p->topo->seed };
 	strcpy(h.kind, x->module ? "module" : "node");
 	strcpy(h.id, x->module ? p->topo->modules[proc - 3].id : p->topo->nodes[proc].id);
 	strcpy(h.mesh, p->topo->name);
@@ -170,7 +226,8 @@ give_birth(struct play *p, int proc)
 	record(p, proc);
 }
 
-/* ---- a step ----------------------------------------------------------------------------------- */
+/* ---- a step -----------------------------------------------------------------------------------
+ */
 
 /* In step k the wave of frame k arrives, also from one whose last frame that is. */
 static bool
@@ -203,7 +260,8 @@ open_links(struct play *p)
 		}
 }
 
-/* Waves that nobody takes in in this step; then both ends' new waves. Returns net energy sent by proc. */
+/* Waves that nobody takes in in this step; then both ends' new waves. Returns net energy sent by
+ * proc. */
 static void
 move_waves(struct play *p, double sent[PLAY_PROCS])
 {
@@ -295,12 +353,14 @@ step_proc(struct play *p, int proc, double in_j)
 {
 	struct proc *x = &p->procs[proc];
 	double *f = x->own;
-	double use = deal(p, 0, 0.04), lose = deal(p, 0, 0.01), burn = 0, unserved = deal(p, 0, 0.001);
+	double use = deal(p, 0, 0.04), lose = deal(p, 0, 0.01), burn = 0,
+	       unserved = deal(p, 0, 0.001);
 	if (!x->module) {
 		double source = proc == 1 ? 0 : deal(p, 0, 0.2);
 		burn = deal(p, 0, 0.01);
 		in_j += source;
-		f[SOURCE] += source + (proc == 1 && p->cheat == PLAY_ALTER_SOURCE ? PLAY_CHEAT_J : 0);
+		f[SOURCE] +=
+			source + (proc == 1 && p->cheat == PLAY_ALTER_SOURCE ? PLAY_CHEAT_J : 0);
 		f[FAULT] += burn;
 		f[V] = deal(p, 45, 50);
 		f[FEED_I] = deal(p, 0, 60);
@@ -338,7 +398,8 @@ step(struct play *p)
 	p->cheat = PLAY_FAIR;
 }
 
-/* ---- interface -------------------------------------------------------------------------------- */
+/* ---- interface --------------------------------------------------------------------------------
+ */
 
 static void
 init_links(struct play *p)
@@ -475,25 +536,27 @@ play_cut(struct play *p, int link)
 }
 
 void
-play_close(struct play *p, int link, int side, bool alone)
+play_close(struct play *p, int link, int host_side, enum play_who who)
 {
 	for (int i = 0; i < 2; i++) {
-		bool host = i == side;
+		bool host = i == host_side;
 		struct end *e = &p->links[link].end[i];
 		struct proc *x = &p->procs[e->proc];
-		if (!x->alive || (alone && i != side))
+		if (who == (host ? PLAY_OTHER_ONLY : PLAY_HOST_ONLY))
 			continue;
+		ck_assert(x->alive && !e->f[LINK_STATE]);
 		e->f[LINK_STATE] = 2;
 		e->filled = true;
 		e->h_j = HALF_J;
-		/* The host lends both halves; at once one of them moves to the other end. */
+		/* The host lends both halves. Each end takes a wave out, and the host hands one
+		 * over. */
 		x->own[STORED] -= host ? 2 * HALF_J : 0;
-		x->own[LINE] += host ? 2 * HALF_J : 0;
+		x->own[LINE] += HALF_J;
+		x->own[BOOKED] += host ? HALF_J : -HALF_J;
+		/* At once half of the capacitance moves to the other end. */
 		x->own[STORED] += host ? HALF_J : -HALF_J;
 		x->own[BOOKED] += host ? -HALF_J : HALF_J;
 	}
-	if (alone)
-		p->links[link].lost_j += HALF_J;
 }
 
 double

@@ -1,10 +1,10 @@
 /*
- * play.h - a run of the mesh of sample.h whose energies are dealt out like tokens: no physics, but every
- * joule that leaves one place arrives at another, by the rules of docs/recorder.md.
+ * play.h - a run of the mesh of sample.h whose energies are dealt out like tokens: no physics, but
+ * every joule that leaves one place arrives at another, by the rules of docs/recorder.md.
  *
- * It is the independent other side of the energy ledger: it knows what is stored, on its way and lost, and
- * can be told to cheat once. Frames have all fields of docs/recorder.md. Anything that goes wrong here
- * fails the test.
+ * It is the independent other side of the energy ledger: it knows what is stored, on its way and
+ * lost, and can be told to cheat once. Frames have all fields of docs/recorder.md. Anything that
+ * goes wrong here fails the test.
  */
 #ifndef VL_TESTS_PLAY_H
 #define VL_TESTS_PLAY_H
@@ -48,10 +48,12 @@ void play_cheat(struct play *, enum play_cheat);
 void play_kill(struct play *, int proc);
 /* A new life with this frame as its first, ports live from here on, links open. */
 void play_restart(struct play *, int proc);
-/* Both ends open, or close, in the next step; `side` hosts the line (0: end a). `alone`: the other end,
- * which is killed, or about to be, does not. */
+/* Both ends open in the next step. */
 void play_cut(struct play *, int link);
-void play_close(struct play *, int link, int side, bool alone);
+/* The ends close in the next step; `host` (0: end a) fills the line. One of them may not close,
+ * because it is killed just before. */
+enum play_who { PLAY_BOTH, PLAY_HOST_ONLY, PLAY_OTHER_ONLY };
+void play_close(struct play *, int link, int host, enum play_who);
 
 /* Energy of the waves that no end took in, of those that are on their way now, in the stores of the
  * living, and in those of the dead. */

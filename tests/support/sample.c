@@ -19,7 +19,8 @@ set_pwl(struct pwl *l, size_t n, double level)
 	l->n = n;
 	l->p = take(n, sizeof *l->p);
 	for (size_t i = 0; i < n; i++)
-		l->p[i] = (struct pwl_point){ (int64_t)i * 1000000, 1000 + (int64_t)i, level + (double)i };
+		l->p[i] = (struct pwl_point){ (int64_t)i * 1000000, 1000 + (int64_t)i,
+			                      level + (double)i };
 }
 
 static void
@@ -42,8 +43,11 @@ set_link(struct topo *t, uint32_t i, const char *id, uint32_t a, uint32_t b)
 	strcpy(l->id, id);
 	l->a = a;
 	l->b = b;
-	l->p = (struct link_params){ .r_ohm = 10e-3 + i * 1e-3, .l_h = 2e-6, .l_eff_h = 2.5e-6,
-		                     .fuse_a = 150, .precharge_ohm = 0.5 };
+	l->p.r_ohm = 10e-3 + i * 1e-3;
+	l->p.l_h = 2e-6;
+	l->p.l_eff_h = 2.5e-6;
+	l->p.fuse_a = 150;
+	l->p.precharge_ohm = 0.5;
 	t->nodes[a].links[t->nodes[a].n_links++] = i;
 	t->nodes[b].links[t->nodes[b].n_links++] = i;
 }
@@ -71,11 +75,19 @@ set_modules(struct topo *t)
 	struct module_params *m1 = &t->modules[0].p, *m2 = &t->modules[1].p;
 	strcpy(t->modules[0].id, "m1");
 	strcpy(t->modules[1].id, "m2");
-	*m1 = (struct module_params){ .class = MODULE_FIXED, .c_in_f = 1e-3, .r_port_ohm = 50e-3,
-		                      .n_turns = 4, .v_ref_v = NAN, .priority = 1, .plugged = true };
+	m1->class = MODULE_FIXED;
+	m1->c_in_f = 1e-3;
+	m1->r_port_ohm = 50e-3;
+	m1->v_ref_v = NAN;
+	m1->priority = 1;
 	set_pwl(&m1->load_w, 2, 50);
-	*m2 = (struct module_params){ .class = MODULE_CPU, .c_in_f = 2e-3, .r_port_ohm = 60e-3,
-		                      .n_turns = 4, .v_ref_v = 0.9, .priority = 5, .plugged = true };
+	m2->class = MODULE_CPU;
+	m2->c_in_f = 2e-3;
+	m2->r_port_ohm = 60e-3;
+	m2->v_ref_v = 0.9;
+	m2->priority = 5;
+	m1->n_turns = m2->n_turns = 4;
+	m1->plugged = m2->plugged = true;
 	m2->n_phases = 2;
 	m2->phases = take(2, sizeof *m2->phases);
 	m2->phases[0] = (struct workload_phase){ 0, 5000000000 };
@@ -114,7 +126,8 @@ sample_topo(void)
 	n1->feed = (struct feed_params){ 48.5, 15.36e-3, 62.5, 78.125, 1e-3 };
 	set_pwl(&n1->load_w, 3, 100);
 	n3->has_conv = true;
-	n3->conv = (struct conv_params){ 4.7e-6, 5e-3, 2e-3, 12, 30, 45000, 0.25, 3.5, 75, { 0, NULL } };
+	n3->conv = (struct conv_params){ 4.7e-6, 5e-3, 2e-3, 12, 30,
+		                         45000,  0.25, 3.5,  75, { 0, NULL } };
 	set_pwl(&n3->conv.load_a, 1, 10);
 	set_link(t, 0, "l1", 0, 1);
 	set_link(t, 1, "l2", 1, 2);

@@ -144,7 +144,7 @@ def act(mesh, verb, target, request):
         if verb == "kill":
             mesh.alive[target] = False
             mesh.exit[target] = f"SIGKILL, by request, step {mesh.k}"
-            takeovers = [event(mesh, m, "takeover", "module", f"{m}.{MODULES[m][1]}", 1, 2)
+            takeovers = [event(mesh, m, "takeover", "module", "", 1, 2)
                          for m in MODULES if MODULES[m][0] == target and mesh.alive[m]]
             return [*openings(links, 1, target), *takeovers]
         mesh.alive[target] = True

@@ -80,12 +80,40 @@ def bare_exchange():
         expect(f"bare_exchange refuses {os.path.basename(graph)}", status == 4, out)
 
 
+def libraries():
+    """Hundreds of these processes may run: what they load counts (docs/decisions/0001)."""
+    for program in ("voltloom-node", "voltloom-module"):
+        status, out = call("objdump", "-p", f"{BIN}/{program}")
+        needed = re.findall(r"NEEDED\s+(\S+)", out)
+        heavy = [n for n in needed if re.match(r"lib(crypto|yaml|czmq|ncurses)", n)]
+        expect(f"{program} loads libzmq and no library that it does not need",
+               status == 0 and any(n.startswith("libzmq") for n in needed) and not heavy, out)
+
+
+def installed():
+    """What `make install` lays out runs from there, and `make uninstall` takes it away."""
+    with tempfile.TemporaryDirectory() as tmp:
+        where = ("-s", "-C", SRC, f"DESTDIR={tmp}", "PREFIX=/opt/vl")
+        status, out = call("make", *where, "install")
+        expect("make install", status == 0, out)
+        voltloom = f"{tmp}/opt/vl/bin/voltloom"
+        mesh = f"{tmp}/opt/vl/share/voltloom/topologies/tri3.yaml"
+        status, out = call(voltloom, "run", mesh, "--for", "10ms", "--out", f"{tmp}/run")
+        expect("the installed voltloom finds its helpers and runs a mesh",
+               status == 0 and re.search(r"^trace [0-9a-f]{64}$", out, re.M), out)
+        status, out = call("make", *where, "uninstall")
+        left = [os.path.join(d, f) for d, _, files in os.walk(f"{tmp}/opt") for f in files]
+        expect("make uninstall", status == 0 and not left, out + str(left))
+
+
 def main():
     status, out = call(f"{SRC}/scripts/check-includes", "--self-test")
     expect("check-includes finds planted errors", status == 0, out)
     with tempfile.TemporaryDirectory() as tmp:
         runner(tmp)
     bare_exchange()
+    libraries()
+    installed()
     return 1 if failed else 0
 
 

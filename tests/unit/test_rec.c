@@ -1,4 +1,5 @@
-/* The flight recorder: what was committed can be read, also after SIGKILL, damage or a full disk. */
+/* The flight recorder: what was committed can be read, also after SIGKILL, damage or a full disk.
+ */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -93,8 +94,13 @@ write_frames(struct rec *r, int64_t from, int64_t to)
 		if (rec_commit(r, &err))
 			ck_abort_msg("%s", err.text);
 		if (k % 100 == 0) {
-			struct core_event e = { .k = k, .code = EV_LINK_OPEN, .chan = 1, .a = 1,
-				                .b = (double)k, .c = NAN, .d = -0.5 };
+			struct core_event e = { .k = k,
+				                .code = EV_LINK_OPEN,
+				                .chan = 1,
+				                .a = 1,
+				                .b = (double)k,
+				                .c = NAN,
+				                .d = -0.5 };
 			ck_assert_int_eq(rec_event(r, &e, &err), 0);
 		}
 	}
@@ -306,13 +312,13 @@ START_TEST(test_full)
 
 	/* No room for the very first segment: no file is left. */
 	head.incarnation = 2;
-	small.rlim_cur = 100000;
+	small.rlim_cur = 100000; /* room for events, not for frames */
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
 	ck_assert_int_eq(rec_create(dir, &head, fields, N_FIELDS, 0, &r, &err), ERR_FULL);
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
 	ck_assert_int_eq(sigaction(SIGXFSZ, &was, NULL), 0);
 	ck_assert_int_eq(access(in_dir("node.n1.2.frames"), F_OK), -1);
-	unlink(in_dir("node.n1.2.events"));
+	ck_assert_int_eq(access(in_dir("node.n1.2.events"), F_OK), -1);
 
 	struct rec_file *f = open_frames();
 	ck_assert_int_eq(rec_file_last_k(f), k - 1);
@@ -469,7 +475,8 @@ START_TEST(test_refused)
 	struct rec_file *f = open_frames();
 	check_frames(f, 7, 27);
 	rec_file_close(&f);
-	ck_assert_int_eq(rec_create(in_dir("none"), &head, fields, N_FIELDS, 0, &second, &err), ERR_IO);
+	ck_assert_int_eq(rec_create(in_dir("none"), &head, fields, N_FIELDS, 0, &second, &err),
+	                 ERR_IO);
 	ck_assert_ptr_null(second);
 	ck_assert_int_lt(rec_file_open(in_dir("none.frames"), &f, &err), 0);
 	ck_assert_int_lt(rec_file_open(dir, &f, &err), 0);

@@ -173,7 +173,9 @@ START_TEST(test_round_trip)
 		ck_assert_int_eq(memcmp(r->chans, s->chans, s->n_chans * sizeof *s->chans), 0);
 		ck_assert_int_eq(memcmp(&r->cmds[0].k, &s->cmds[0].k, sizeof s->cmds[0].k), 0);
 		ck_assert(isnan(r->cmds[0].a) && r->cmds[1].b == 1.0 / 3 && signbit(r->cmds[1].c));
-		struct slice x = *s, y = *r;
+		struct slice x, y;
+		memcpy(&x, s, sizeof x); /* with the padding, which is zero */
+		memcpy(&y, r, sizeof y);
 		x.chans = y.chans = NULL;
 		x.cmds = y.cmds = NULL;
 		if (s->kind == PROC_NODE) {
@@ -183,8 +185,9 @@ START_TEST(test_round_trip)
 			x.node.conv.load_a.p = y.node.conv.load_a.p = NULL;
 		} else {
 			check_pwl(&s->module.load_w, &r->module.load_w);
-			ck_assert(!s->module.n_phases || !memcmp(s->module.phases, r->module.phases,
-			          s->module.n_phases * sizeof *s->module.phases));
+			ck_assert(!s->module.n_phases ||
+			          !memcmp(s->module.phases, r->module.phases,
+			                  s->module.n_phases * sizeof *s->module.phases));
 			x.module.load_w.p = y.module.load_w.p = NULL;
 			x.module.phases = y.module.phases = NULL;
 		}
@@ -213,7 +216,8 @@ change_key(const char *key, enum change how)
 	msgpack_pack_map(&pk, u.data.via.map.size + (how == TWICE) - (how == DROP));
 	for (uint32_t i = 0; i < u.data.via.map.size; i++) {
 		msgpack_object_kv *kv = &u.data.via.map.ptr[i];
-		bool hit = strlen(key) == kv->key.via.str.size && !memcmp(key, kv->key.via.str.ptr, strlen(key));
+		bool hit = strlen(key) == kv->key.via.str.size &&
+		           !memcmp(key, kv->key.via.str.ptr, strlen(key));
 		if (hit && how == DROP)
 			continue;
 		for (int times = hit && how == TWICE ? 2 : 1; times; times--) {
@@ -280,9 +284,8 @@ START_TEST(test_refused)
 	refused("field chans: not a list");
 	change_key("node", AS_INT);
 	refused("field node: not a map");
-	/* A name deep inside, and what no type shows. */
+	/* What no type shows. */
 	struct slice *m = make(4);
-	m->module.phases[1].phase = 0;
 	m->substeps = 33;
 	ck_assert_int_eq(slice_write(m, other, &err), 0);
 	refused("substeps");

@@ -1,0 +1,352 @@
+#!/usr/bin/env python3
+"""Reference cases: netlist, waveforms, topology and drill from one description.
+
+A case is data/<name>.json: nodes, links, modules, events in SI units. From it come
+  refgen.py netlist CASE.json           the ngspice netlist, on standard output
+  refgen.py run CASE.json...            ngspice's waveforms, as CASE.csv (1 ms samples)
+  refgen.py topology CASE.json -o DIR   DIR/<name>.yaml and, with events, DIR/<name>.drill.yaml
+  refgen.py cases                       writes the descriptions of the own cases
+
+Events: ["cut", link, t], ["kill", node, t], ["close", link, t, ohm, end (0: a, 1: b), bypass delay],
+["short", node, t, ohm, duration]. Element laws and switch ramps are those of docs/models/accuracy.md.
+"""
+import argparse
+import copy
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+DATA = os.path.join(HERE, "data")
+V_UV = 36.0
+OPEN_LOG, CLOSED_LOG = 5.0, -6.0  # log10 of the switch's resistance
+START_LOG = 4.0  # a link that begins open: ngspice does not start with more
+OPEN_RAMP, CLOSE_RAMP = 40e-6, 20e-6
+FAULT_EDGE, INPUT_EDGE = 2e-6, 4e-6
+STEP = 2e-6
+SAMPLE = 1e-3
+END_TOLERANCE = 1e-9
+# Where several inductors are cut off at once the trapezoidal rule may ring until ngspice gives up.
+METHODS = ("trap", "gear")
+
+
+def num(x):
+    return repr(float(x))
+
+
+def pwl(points):
+    return "PWL(" + " ".join(f"{num(t)} {num(v)}" for t, v in points) + ")"
+
+
+def load_points(load):
+    """(t, level) corners of a load curve; it starts at 0 W."""
+    points, level = [], 0.0
+    for at, to, ramp in load:
+        points += [(at, level), (at + ramp, to)]
+        level = to
+    return points
+
+
+def constant_power(name, node, source):
+    return (f"B{name} {node} 0 I=v({source})*(v({node})>{V_UV} ? 1/v({node}) : "
+            f"v({node})/{V_UV * V_UV})")
+
+
+def node_lines(case, i, node):
+    v0 = node.get("v0", case.get("v_init_default", 48.0))
+    out = [f"Cb{i} n{i} 0 {num(node['C'])} ic={num(v0)}"]
+    if node.get("Csc"):
+        out += [f"Rsc{i} n{i} s{i} {num(node['Rsc'])}",
+                f"Csc{i} s{i} 0 {num(node['Csc'])} ic={num(v0)}"]
+    feed = node.get("feed")
+    if feed:
+        out += [f"Bft{i} ft{i} 0 V=min(max(({num(feed['V0'])}-v(n{i}))/{num(feed['Rd'])},0),"
+                f"{num(feed['Imax'])})",
+                f"Rff{i} ft{i} ff{i} 1", f"Cff{i} ff{i} 0 {num(feed['tau'])} ic=0",
+                f"Bfi{i} 0 n{i} I=v(ff{i})"]
+    if node.get("load"):
+        out += [f"Vp{i} p{i} 0 {pwl(load_points(node['load']))}",
+                constant_power(f"l{i}", f"n{i}", f"p{i}")]
+    shorts = [e for e in case["events"] if e[0] == "short" and e[1] == i]
+    if shorts:
+        points = [(0.0, 0.0)]
+        for _, _, t, ohm, duration in shorts:
+            points += [(t, 0.0), (t + FAULT_EDGE, 1 / ohm),
+                       (t + duration, 1 / ohm), (t + duration + FAULT_EDGE, 0.0)]
+        out += [f"Vg{i} g{i} 0 {pwl(points)}", f"Bg{i} n{i} 0 I=v(n{i})*v(g{i})"]
+    return out
+
+
+def switch_points(case, i, link):
+    """(t, log10 ohm) of the link's switch, or nothing when it never moves."""
+    state = START_LOG if link.get("open") else CLOSED_LOG
+    points = [(0.0, state)]
+    for e in sorted(case["events"], key=lambda e: e[2]):
+        kind, index, t = e[:3]
+        if (kind == "cut" and index == i) or (kind == "kill" and index in (link["a"], link["b"])):
+            # passes 1 ohm at t
+            begin = t - OPEN_RAMP * -CLOSED_LOG / (OPEN_LOG - CLOSED_LOG)
+            points += [(begin, points[-1][1]), (begin + OPEN_RAMP, OPEN_LOG)]
+        elif kind == "close" and index == i:
+            ohm, _, bypass = e[3:]
+            points += [(t - CLOSE_RAMP, points[-1][1]), (t, math.log10(ohm)),
+                       (t + bypass, math.log10(ohm)), (t + bypass + CLOSE_RAMP, CLOSED_LOG)]
+    return points if len(points) > 1 or link.get("open") else None
+
+
+def link_lines(case, i, link):
+    points = switch_points(case, i, link)
+    if points and len(points) == 1:
+        # open for ever: only the ammeter stays
+        return [f"Vm{i} n{link['a']} la{i} 0", f"Rx{i} la{i} 0 1e12"]
+    end = f"lc{i}" if points else f"n{link['b']}"
+    out = [f"Vm{i} n{link['a']} la{i} 0", f"R{i} la{i} lb{i} {num(link['R'])}",
+           f"L{i} lb{i} {end} {num(link['L'])} ic=0"]
+    if points:
+        out += [f"Vs{i} sw{i} 0 {pwl(points)}",
+                f"Bs{i} lc{i} n{link['b']} V=i(Vm{i})*pow(10,v(sw{i}))"]
+    return out
+
+
+def module_lines(case, i, module):
+    v0 = max(case["nodes"][n].get("v0", case.get("v_init_default", 48.0)) for n in module["inputs"])
+    out = [f"Cin{i} m{i} 0 {num(module['C_in'])} ic={num(v0)}",
+           f"Vpm{i} pm{i} 0 {pwl(load_points(module['load']))}",
+           constant_power(f"lm{i}", f"m{i}", f"pm{i}")]
+    for j, n in enumerate(module["inputs"]):
+        gate = ""
+        for e in case["events"]:
+            if e[0] == "kill" and e[1] == n:
+                out.append(f"Vk{i}_{j} k{i}_{j} 0 {pwl([(e[2] - INPUT_EDGE / 2, 1.0), (e[2] + INPUT_EDGE / 2, 0.0)])}")
+                gate = f"v(k{i}_{j})*"
+        out += [f"Vq{i}_{j} n{n} qa{i}_{j} 0",
+                f"Bq{i}_{j} qa{i}_{j} m{i} I={gate}max(0,(v(qa{i}_{j})-v(m{i}))/{num(module['R_port'])})"]
+    return out
+
+
+def columns(case):
+    """(csv name, ngspice expression) in the order of the file."""
+    cols = [(f"v{i}", f"v(n{i})") for i in range(len(case["nodes"]))]
+    cols += [(f"i{i}", f"i(Vm{i})") for i in range(len(case["links"]))]
+    modules = case.get("modules", [])
+    cols += [(f"vin{i}", f"v(m{i})") for i in range(len(modules))]
+    cols += [(f"iin{i}_{j}", f"i(Vq{i}_{j})")
+             for i, m in enumerate(modules) for j in range(len(m["inputs"]))]
+    cols += [(f"ifeed{i}", f"v(ff{i})") for i, n in enumerate(case["nodes"]) if n.get("feed")]
+    return cols
+
+
+def netlist(case, raw, method="trap"):
+    lines = [f"* {case['name']}",
+             f".options reltol=1e-05 abstol=1e-6 vntol=1e-6 chgtol=1e-9 itl4=200 method={method}"]
+    for i, n in enumerate(case["nodes"]):
+        lines += node_lines(case, i, n)
+    for i, l in enumerate(case["links"]):
+        lines += link_lines(case, i, l)
+    for i, m in enumerate(case.get("modules", [])):
+        lines += module_lines(case, i, m)
+    step = num(case.get("spice_step", STEP))
+    lines += [f".tran {step} {num(case['tend'])} 0 {step} uic", ".control",
+              "set wr_singlescale", "set wr_vecnames", "set numdgt=10", "run",
+              f"wrdata {raw} " + " ".join(e for _, e in columns(case)), "quit 0", ".endc", ".end"]
+    return "\n".join(lines) + "\n"
+
+
+def sample(raw, times):
+    """Linear interpolation of the raw table at ascending times; None when it ends early."""
+    rows = []
+    with open(raw, encoding="ascii") as f:
+        next(f)
+        it = (list(map(float, line.split())) for line in f)
+        before = after = next(it)
+        for t in times:
+            while after and after[0] < t - END_TOLERANCE:
+                before, after = after, next(it, None)
+            if not after:
+                return None
+            if after[0] == before[0] or after[0] <= t:
+                rows.append(after[1:])
+                continue
+            q = (t - before[0]) / (after[0] - before[0])
+            rows.append([b + q * (a - b) for b, a in zip(before[1:], after[1:])])
+    return rows
+
+
+def simulate(case, times, method):
+    """Rows at the times, or None when ngspice gave up before the end."""
+    with tempfile.TemporaryDirectory() as tmp:
+        raw = os.path.join(tmp, "raw.txt")
+        cir = os.path.join(tmp, "case.cir")
+        with open(cir, "w", encoding="ascii") as f:
+            f.write(netlist(case, raw, method))
+        p = subprocess.run(["ngspice", "-b", cir], capture_output=True, text=True, check=False)
+        if not os.path.exists(raw):
+            sys.exit(f"{case['name']}: ngspice failed:\n{p.stdout[-2000:]}\n{p.stderr[-2000:]}")
+        return sample(raw, times)
+
+
+def run(path):
+    with open(path, encoding="utf-8") as f:
+        case = json.load(f)
+    every = case.get("sample", SAMPLE)
+    times = [i * every for i in range(int(case["tend"] / every + 1e-6) + 1)]
+    for method in METHODS:
+        rows = simulate(case, times, method)
+        if rows:
+            break
+    else:
+        sys.exit(f"{path}: ngspice ends early with every method")
+    out = os.path.splitext(path)[0] + ".csv"
+    with open(out, "w", encoding="ascii") as f:
+        f.write(",".join(["t"] + [c for c, _ in columns(case)]) + "\n")
+        for t, row in zip(times, rows):
+            f.write(",".join(f"{x:.7g}" for x in [t] + row) + "\n")
+    print(f"{out}: {len(rows)} samples, {method}", flush=True)
+
+
+# ---- topology and drill ----------------------------------------------------------------------------
+
+
+def quantity(x, unit):
+    return f"{float(x):.12g}{unit}"
+
+
+def yaml_load(load):
+    return "[" + ", ".join(f"[{quantity(t, 's')}, {quantity(p, 'W')}, {quantity(r, 's')}]"
+                           for t, p, r in load) + "]"
+
+
+def topology(case):
+    init = case.get("v_init_default", 48.0)
+    out = ["voltloom: 1", "mesh:", f"  name: {case['name'].replace('.', '-')[:31]}",
+           f"  step: {quantity(case.get('T', 1e-4), 's')}", "  substeps: 10", "  seed: 1",
+           "  control: none", "  sensors: ideal", "nodes:"]
+    for i, n in enumerate(case["nodes"]):
+        sc = (f"{{ c: {quantity(n['Csc'], 'F')}, esr: {quantity(n['Rsc'], 'Ohm')} }}"
+              if n.get("Csc") else "none")
+        out += [f"  - id: n{i}", f"    initial: {quantity(n.get('v0', init), 'V')}",
+                f"    c_bus: {quantity(n['C'], 'F')}", f"    supercap: {sc}"]
+        feed = n.get("feed")
+        if feed:
+            out.append(f"    feed: {{ v0: {quantity(feed['V0'], 'V')}, droop: {quantity(feed['Rd'], 'Ohm')}, "
+                       f"i_rated: {quantity(feed['Imax'] / 1.25, 'A')}, "
+                       f"i_max: {quantity(feed['Imax'], 'A')}, tau: {quantity(feed['tau'], 's')} }}")
+        if n.get("load"):
+            out.append(f"    load: {yaml_load(n['load'])}")
+    out.append("links:")
+    for i, l in enumerate(case["links"]):
+        out.append(f"  - {{ id: l{i}, between: [n{l['a']}, n{l['b']}], r: {quantity(l['R'], 'Ohm')}, "
+                   f"l: {quantity(l['L'], 'H')}{', open: true' if l.get('open') else ''} }}")
+    if case.get("modules"):
+        out.append("modules:")
+    for i, m in enumerate(case.get("modules", [])):
+        feeds = ", ".join(f"n{n}" for n in m["inputs"])
+        out.append(f"  - {{ id: m{i}, class: fixed, feeds: [{feeds}], c_in: {quantity(m['C_in'], 'F')}, "
+                   f"r_port: {quantity(m['R_port'], 'Ohm')}, load: {yaml_load(m['load'])} }}")
+    return "\n".join(out) + "\n"
+
+
+def drill(case):
+    out = ["drill: 1", f"name: {case['name'].replace('.', '-')}", f"topology: {case['name']}.yaml",
+           "timeline:"]
+    for e in case["events"]:
+        kind, index, t = e[:3]
+        target = f"{'n' if kind in ('kill', 'short') else 'l'}{index}"
+        line = f"  - {{ at: {quantity(t, 's')}, do: {kind}, target: {target}"
+        if kind == "close":
+            ohm, end, bypass = e[3:]
+            link = case["links"][index]
+            line += (f", with: {{ precharge: {quantity(ohm, 'Ohm')}, "
+                     f"at: n{link['b' if end else 'a']}, bypass: {quantity(bypass, 's')} }}")
+        elif kind == "short":
+            line += f", with: {{ r: {quantity(e[3], 'Ohm')} }}, for: {quantity(e[4], 's')}"
+        out.append(line + " }")
+    return "\n".join(out) + "\n"
+
+
+# ---- own cases ---------------------------------------------------------------------------------------
+
+
+def read(name):
+    with open(os.path.join(DATA, name + ".json"), encoding="utf-8") as f:
+        return json.load(f)
+
+
+def own_cases():
+    """Descriptions made from the given networks by moving or adding events."""
+    for phase in range(10):
+        case = read("ref9_tri3_dualfed_loadstep")
+        case["name"] = f"own_phase{phase}"
+        case["desc"] = f"ref9 with the modules' steps {phase / 10} ms after a sample"
+        for i, m in enumerate(case["modules"]):
+            m["load"][1][0] = round(0.1 + 0.05 * i + phase * 1e-4, 6)
+        yield case
+    case = read("ref3_ring8_linkcut")
+    case.update(name="own_death", events=[["kill", 5, 0.4002]], desc="ref3 without the cut; node 5 dies")
+    yield case
+    case = read("ref9_tri3_dualfed_loadstep")
+    case.update(name="own_takeover", events=[["kill", 2, 0.2704]],
+                desc="ref9; a feed node that two dual-fed modules hang on dies")
+    yield case
+    case = read("ref1_tri3_loadstep")
+    case.update(name="own_close", tend=0.3, events=[["close", 0, 0.15, 0.5, 1, 0.02]],
+                desc="ref1 with node 1 cut off at 46 V, without supercapacitor; link 0 closes over "
+                     "0.5 Ohm at node 1, bypassed after 20 ms; then it is loaded")
+    for link in case["links"][:2]:
+        link["open"] = True
+    case["nodes"][1].update(v0=46.0, Csc=0, Rsc=0, load=[[0.2002, 600, 0.0001]])
+    yield case
+    case = read("ref1_tri3_loadstep")
+    case.update(name="own_short", tend=0.06, T=1e-5, spice_step=5e-7, sample=1e-4,
+                events=[["short", 1, 0.03, 0.2, 0.005]],
+                desc="ref1; 0.2 Ohm across bus 1 for 5 ms; compared at T = 10 us")
+    case["nodes"][1]["load"] = [[0.0, 100, 0.001]]
+    yield case
+
+
+def write_cases():
+    for case in own_cases():
+        case = copy.deepcopy(case)
+        with open(os.path.join(DATA, case["name"] + ".json"), "w", encoding="utf-8") as f:
+            json.dump(case, f, indent=1)
+            f.write("\n")
+        print(case["name"])
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    sub = ap.add_subparsers(dest="verb", required=True)
+    p = sub.add_parser("netlist")
+    p.add_argument("case")
+    p = sub.add_parser("run")
+    p.add_argument("case", nargs="+")
+    p = sub.add_parser("topology")
+    p.add_argument("case", nargs="+")
+    p.add_argument("-o", "--out", default=".")
+    sub.add_parser("cases")
+    args = ap.parse_args()
+    if args.verb == "cases":
+        write_cases()
+    elif args.verb == "run":
+        for path in args.case:
+            run(path)
+    else:
+        for path in [args.case] if args.verb == "netlist" else args.case:
+            with open(path, encoding="utf-8") as f:
+                case = json.load(f)
+            if args.verb == "netlist":
+                sys.stdout.write(netlist(case, "raw.txt"))
+                continue
+            base = os.path.join(args.out, case["name"])
+            with open(base + ".yaml", "w", encoding="ascii") as f:
+                f.write(topology(case))
+            if case["events"]:
+                with open(base + ".drill.yaml", "w", encoding="ascii") as f:
+                    f.write(drill(case))
+
+
+if __name__ == "__main__":
+    main()
