@@ -64,8 +64,8 @@ follow(struct busview *b, size_t i)
 	for (;;) {
 		char path[RUNDIR_PATH_MAX + 64];
 		struct rec_file *file = NULL;
-		snprintf(path, sizeof path, "%s/node.%s.%u.frames", b->rec_dir, b->topo->nodes[i].id,
-		         bus->incarnation + 1);
+		snprintf(path, sizeof path, "%s/node.%s.%u.frames", b->rec_dir,
+		         b->topo->nodes[i].id, bus->incarnation + 1);
 		if (access(path, R_OK) || rec_file_open(path, &file, NULL))
 			return;
 		rec_file_close(&bus->file);

@@ -20,9 +20,9 @@ int busview_create(const struct topo *, const char *run_dir, struct busview **re
 void busview_destroy(struct busview **);
 
 struct busview_now {
-	size_t n;            /* nodes that have recorded something */
+	size_t n;             /* nodes that have recorded something */
 	int64_t min_k, max_k; /* last frames, lowest and highest; -1: none */
-	double lo_v, hi_v;   /* NaN: none */
+	double lo_v, hi_v;    /* NaN: none */
 };
 /* Reads what was recorded since. Nodes whose record ended before the others' do not count for V. */
 void busview_look(struct busview *, struct busview_now *);

@@ -42,7 +42,8 @@ connect_to(struct client *c, int which, const char *name, struct err *err)
 	zmq_setsockopt(s, ZMQ_LINGER, &zero, sizeof zero);
 	snprintf(endpoint, sizeof endpoint, "ipc://%s/%s", c->sock_dir, name);
 	if (zmq_connect(s, endpoint)) {
-		err_set(err, ERR_IO, "cannot connect to %s: %s", endpoint, zmq_strerror(zmq_errno()));
+		err_set(err, ERR_IO, "cannot connect to %s: %s", endpoint,
+		        zmq_strerror(zmq_errno()));
 		zmq_close(s);
 		return ERR_IO;
 	}
@@ -67,7 +68,8 @@ client_open(const char *sock_dir, const struct procfs_id *supervisor, struct cli
 	int rc = 0;
 	c->ctx = zmq_ctx_new();
 	if (!c->ctx)
-		rc = err_set(err, ERR_IO, "cannot make a ZeroMQ context: %s", zmq_strerror(zmq_errno()));
+		rc = err_set(err, ERR_IO, "cannot make a ZeroMQ context: %s",
+		             zmq_strerror(zmq_errno()));
 	else if (getrandom(&c->salt, sizeof c->salt, 0) != sizeof c->salt)
 		rc = err_sys(err, ERR_IO, "no random number for a request");
 	snprintf(path, sizeof path, "%s/relay.cmd", sock_dir);
@@ -198,7 +200,8 @@ wait_reply(struct client *c, const char *id, struct client_reply *r, struct err 
 	int n = 0;
 	for (int i = 0; i < N_SOCKETS; i++) {
 		if (c->socket[i])
-			items[n++] = (zmq_pollitem_t){ .socket = c->socket[i], .events = ZMQ_POLLIN };
+			items[n++] =
+				(zmq_pollitem_t){ .socket = c->socket[i], .events = ZMQ_POLLIN };
 	}
 	if (zmq_poll(items, n, LOOK_MS) <= 0)
 		return 0;
@@ -225,7 +228,8 @@ client_ask(struct client *c, const char *verb, const struct client_arg *args, si
 	while (rc == 0) {
 		double now = term_now_s();
 		if (now - start > timeout_s) {
-			rc = err_set(err, ERR_TIMEOUT, "no answer to '%s' within %g s", verb, timeout_s);
+			rc = err_set(err, ERR_TIMEOUT, "no answer to '%s' within %g s", verb,
+			             timeout_s);
 			break;
 		}
 		if (!c->socket[SOCKET_SUPERVISOR] && now - start > RELAY_PATIENCE_S) {

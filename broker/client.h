@@ -30,14 +30,15 @@ struct client_arg {
 
 struct client_reply {
 	bool ok;
-	int code;            /* exit status of the verb that asked */
+	int code; /* exit status of the verb that asked */
 	char text[512];
 	uint8_t *bytes;      /* the whole reply */
 	const uint8_t *data; /* its `data`, inside bytes; NULL: none */
 	size_t data_len;
 };
 
-/* ERR_TIMEOUT: no answer in time; ERR_PEER: the supervisor is gone; ERR_PROTO: no sense in the answer. */
+/* ERR_TIMEOUT: no answer in time; ERR_PEER: the supervisor is gone; ERR_PROTO: no sense in the
+ * answer. */
 int client_ask(struct client *, const char *verb, const struct client_arg *, size_t n_args,
                double timeout_s, struct client_reply *, struct err *);
 void client_reply_free(struct client_reply *);

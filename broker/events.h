@@ -2,9 +2,10 @@
  * events.h - all recorded events of a run in plant-time order, as text or JSON lines.
  *
  * Order: step, then process (nodes, then modules, as in the topology), incarnation, place in its
- * file. Each end of a link reports for itself. One line of text is 0.5 s  step 5000  n1.1 link.open
- * link=l1 cause=death rx=4999 wave_j=0.0115 booked_j=-0.2 that is plant time, step, process and
- * incarnation, and the event as `name key=value ...`.
+ * file. Each end of a link reports for itself. One line of text is plant time, step, process and
+ * incarnation, and the event as `name key=value ...`:
+ *
+ *   0.5 s  step 5000  n1.1  link.open link=l1 cause=death rx=4998 wave_j=2.9 booked_j=-2.8
  */
 #ifndef VL_EVENTS_H
 #define VL_EVENTS_H

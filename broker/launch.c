@@ -42,8 +42,8 @@ launch_open_sockets(struct launch *l, struct err *err)
 	                     realpath(l->topology, full) ? full : l->topology, err);
 }
 
-static void
-to_parent(const struct launch *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void to_parent(const struct launch *l, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 static void
 to_parent(const struct launch *l, const char *fmt, ...)
@@ -77,7 +77,8 @@ on_ready(void *arg, unsigned ready, unsigned total, double seconds)
 		launch_ready_line(l, &now, line, sizeof line);
 		term_say(l->talk, TERM_BOLD, "%s\n", line);
 		term_say(l->talk, TERM_DIM,
-		         "Watch: voltloom top    Break something: voltloom kill %s    Stop: Ctrl-C\n",
+		         "Watch: voltloom top    Break something: voltloom kill %s    Stop: "
+		         "Ctrl-C\n",
 		         l->topo->nodes[l->topo->n_nodes > 2 ? 2 : 0].id);
 	}
 }
@@ -125,7 +126,9 @@ launch_ready_line(const struct launch *l, const struct busview_now *now, char *b
 	char bus[64] = "";
 	if (now->n > 0 && !isnan(now->lo_v))
 		snprintf(bus, sizeof bus, "bus %.1f..%.1f V, ", now->lo_v, now->hi_v);
-	snprintf(buf, size, "%s: %zu nodes, %zu links, %zu modules, seed %" PRIu64 ": %u/%u ready, %sup in %.1f s",
+	snprintf(buf, size,
+	         "%s: %zu nodes, %zu links, %zu modules, seed %" PRIu64
+	         ": %u/%u ready, %sup in %.1f s",
 	         l->name, l->topo->n_nodes, l->topo->n_links, l->topo->n_modules, l->seed, l->ready,
 	         l->total, bus, l->ready_s);
 }
@@ -134,17 +137,30 @@ int
 launch_run(struct launch *l, struct supervisor_result *r, struct err *err)
 {
 	struct supervisor_params p = {
-		.topo = l->topo, .script = l->script, .end_k = l->end_k, .speed = l->speed,
-		.adapt_speed = l->adapt, .pin = l->pin, .relay = true, .keep_frames = l->keep_frames,
-		.seed = l->seed, .run_dir = l->run_dir, .sock_dir = l->sock_dir, .bin_dir = l->bin_dir,
-		.on_ready = on_ready, .on_line = on_line, .on_progress = on_progress, .arg = l,
+		.topo = l->topo,
+		.script = l->script,
+		.end_k = l->end_k,
+		.speed = l->speed,
+		.adapt_speed = l->adapt,
+		.pin = l->pin,
+		.relay = true,
+		.keep_frames = l->keep_frames,
+		.seed = l->seed,
+		.run_dir = l->run_dir,
+		.sock_dir = l->sock_dir,
+		.bin_dir = l->bin_dir,
+		.on_ready = on_ready,
+		.on_line = on_line,
+		.on_progress = on_progress,
+		.arg = l,
 	};
 	*r = (struct supervisor_result){ .exit_status = 4, .last_k = -1 };
 	int rc = busview_create(l->topo, l->run_dir, &l->bus, err);
 	if (rc)
 		return rc;
 	if (term_signal()) /* it came before the supervisor could hear it */
-		return err_set(err, ERR_STATE, "stopped by signal %d before the start", term_signal());
+		return err_set(err, ERR_STATE, "stopped by signal %d before the start",
+		               term_signal());
 	progress_begin(&l->progress, l->talk, l->how);
 	rc = supervisor_run(&p, r, err);
 	progress_end(&l->progress);

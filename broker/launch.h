@@ -1,5 +1,6 @@
 /*
- * launch.h - what `up` and `run` share: the folders of a run, supervisor_run() with its talk, the end.
+ * launch.h - what `up` and `run` share: the folders of a run, supervisor_run() with its talk, the
+ * end.
  *
  *   launch_open    run directory with copies of the input files, socket directory with mesh.json
  *   launch_run     supervisor_run(); writes supervisor.log, keeps a live line
@@ -23,16 +24,16 @@
 struct launch {
 	/* given */
 	struct term *talk;
-	const char *how;              /* "up", "run" */
+	const char *how; /* "up", "run" */
 	const char *bin_dir, *name;
 	const struct topo *topo;
-	const char *topology;         /* path as given */
-	const struct script *script;  /* NULL: none */
+	const char *topology;        /* path as given */
+	const struct script *script; /* NULL: none */
 	int64_t end_k;
-	double speed;                 /* 0: max */
-	bool adapt, pin, live;        /* live: show volts and pace, not a bar */
+	double speed;          /* 0: max */
+	bool adapt, pin, live; /* live: show volts and pace, not a bar */
 	uint64_t keep_frames, seed;
-	int ready_fd;                 /* -1: none */
+	int ready_fd; /* -1: none */
 	/* made */
 	char run_dir[RUNDIR_PATH_MAX], sock_dir[RUNDIR_PATH_MAX];
 	FILE *log;
@@ -40,7 +41,7 @@ struct launch {
 	struct progress progress;
 	double start_s;
 	bool is_ready;
-	unsigned ready, total;        /* processes */
+	unsigned ready, total; /* processes */
 	double ready_s;
 };
 

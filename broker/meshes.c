@@ -44,7 +44,8 @@ read_entry(struct mesh_entry *e)
 	ok = root && root->kind == YAMLDOC_MAP && get_text(root, "mesh", e->name, sizeof e->name) &&
 	     get_text(root, "run_dir", e->run_dir, sizeof e->run_dir) &&
 	     get_text(root, "topology", e->topology, sizeof e->topology) &&
-	     get_text(root, "pid", pid, sizeof pid) && get_text(root, "starttime", start, sizeof start);
+	     get_text(root, "pid", pid, sizeof pid) &&
+	     get_text(root, "starttime", start, sizeof start);
 	if (ok) {
 		e->supervisor.pid = (pid_t)strtol(pid, NULL, 10);
 		e->supervisor.starttime = strtoull(start, NULL, 10);
@@ -161,7 +162,8 @@ mesh_list_select(const struct mesh_list *l, const char *name, const struct mesh_
 		if (n_alive < sizeof names / sizeof *names)
 			names[n_alive] = e->name;
 		n_alive++;
-		if (!name || strcmp(name, e->name) == 0 || strcmp(name, base_name(e->sock_dir)) == 0) {
+		if (!name || strcmp(name, e->name) == 0 ||
+		    strcmp(name, base_name(e->sock_dir)) == 0) {
 			found = e;
 			n_found++;
 		}
@@ -176,7 +178,8 @@ mesh_list_select(const struct mesh_list *l, const char *name, const struct mesh_
 		return 0;
 	}
 	if (n_found > 1) {
-		snprintf(help, 256, "choose one by its eight digits: --mesh %.8s", base_name(found->sock_dir));
+		snprintf(help, 256, "choose one by its eight digits: --mesh %.8s",
+		         base_name(found->sock_dir));
 		return err_set(err, ERR_USAGE, "%zu meshes fit: %s", n_found, text);
 	}
 	const char *near =

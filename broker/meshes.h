@@ -1,9 +1,10 @@
 /*
  * meshes.h - which meshes run here: every socket directory with its mesh.json.
  *
- * mesh.json is {mesh, pid, starttime, run_dir, topology}, written by the supervisor's process before
- * it starts anything. A mesh is alive while that process (pid and start time) is; its children do
- * not outlive it. A socket directory of a dead mesh is stale and may be removed by anybody's `up`.
+ * mesh.json is {mesh, pid, starttime, run_dir, topology}, written by the supervisor's process
+ * before it starts anything. A mesh is alive while that process (pid and start time) is; its
+ * children do not outlive it. A socket directory of a dead mesh is stale and may be removed by
+ * anybody's `up`.
  */
 #ifndef VL_MESHES_H
 #define VL_MESHES_H
@@ -33,7 +34,8 @@ int mesh_list_scan(struct mesh_list *, struct err *);
 void mesh_list_free(struct mesh_list *);
 
 /* The living mesh that `name` means (a mesh's name, or the name of its socket directory); NULL: the
- * only one. ERR_STATE: none runs. ERR_USAGE: unknown or ambiguous name. `help` gets a hint or "". */
+ * only one. ERR_STATE: none runs. ERR_USAGE: unknown or ambiguous name. `help` gets a hint or "".
+ */
 int mesh_list_select(const struct mesh_list *, const char *name, const struct mesh_entry **ret,
                      char help[256], struct err *);
 

@@ -8,7 +8,7 @@
 
 #include "diag.h"
 
-/* ---- values ------------------------------------------------------------------------------ */
+/* ---- values ----------------------------------------------------------------------------- */
 
 static int
 decode_choice(const char *choices, const char *text, size_t *ret, char help[256], struct err *err)
@@ -51,7 +51,8 @@ decode_number(const char *text, enum opt_kind kind, struct opt_value *v, struct 
 	if (unit_parse(text, UNIT_NONE, &v->real, why))
 		return err_set(err, ERR_USAGE, "%s", why);
 	if (kind == OPT_SPEED && !(v->real > 0))
-		return err_set(err, ERR_USAGE, "%s is not a speed: give a factor > 0 or 'max'", text);
+		return err_set(err, ERR_USAGE, "%s is not a speed: give a factor > 0 or 'max'",
+		               text);
 	return 0;
 }
 
@@ -90,7 +91,7 @@ decode(const struct opt *o, const char *text, struct opt_value *v, char help[256
 	return 0;
 }
 
-/* ---- the walk over argv ------------------------------------------------------------------ */
+/* ---- the walk over argv ----------------------------------------------------------------- */
 
 struct walk {
 	const struct opt *opts;
@@ -129,7 +130,8 @@ take_value(struct walk *w, size_t i, const char *inline_value)
 		return err_set(w->err, ERR_USAGE, "--%s is given twice", o->name);
 	if (!inline_value) {
 		if (w->at + 1 >= w->argc || strncmp(w->argv[w->at + 1], "--", 2) == 0)
-			return err_set(w->err, ERR_USAGE, "--%s needs a value (%s)", o->name, o->arg);
+			return err_set(w->err, ERR_USAGE, "--%s needs a value (%s)", o->name,
+			               o->arg);
 		inline_value = w->argv[++w->at];
 	}
 	return decode(o, inline_value, &w->v[i], w->help, w->err);
@@ -145,7 +147,8 @@ long_option(struct walk *w)
 		return OPTS_HELP;
 	for (size_t i = 0; i < w->n_opts; i++) {
 		const struct opt *o = &w->opts[i];
-		if (o->flags & OPT_POSITIONAL || strlen(o->name) != len || strncmp(o->name, name, len) != 0)
+		if (o->flags & OPT_POSITIONAL || strlen(o->name) != len ||
+		    strncmp(o->name, name, len) != 0)
 			continue;
 		if (o->kind != OPT_FLAG)
 			return take_value(w, i, value);
@@ -164,7 +167,8 @@ letter_options(struct walk *w)
 		if (*p == 'h')
 			return OPTS_HELP;
 		size_t i = 0;
-		while (i < w->n_opts && (w->opts[i].flags & OPT_POSITIONAL || w->opts[i].letter != *p))
+		while (i < w->n_opts &&
+		       (w->opts[i].flags & OPT_POSITIONAL || w->opts[i].letter != *p))
 			i++;
 		if (i == w->n_opts)
 			return err_set(w->err, ERR_USAGE, "unknown option '-%c'", *p);
@@ -219,8 +223,10 @@ opts_parse(const struct opt *opts, size_t n_opts, int argc, char **argv, struct 
 	memset(v, 0, n_opts * sizeof *v);
 	if (passes_on(&w)) {
 		assert(n_opts == 1);
-		v[0] = (struct opt_value){ .given = argc > 0, .text = argc > 0 ? argv[0] : NULL,
-			                   .n = (size_t)argc, .words = argv };
+		v[0] = (struct opt_value){ .given = argc > 0,
+			                   .text = argc > 0 ? argv[0] : NULL,
+			                   .n = (size_t)argc,
+			                   .words = argv };
 		return 0;
 	}
 	bool options = true;

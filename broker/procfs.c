@@ -24,8 +24,10 @@ procfs_stat(pid_t pid, uint64_t *starttime, pid_t *ppid, char *state)
 	text[n] = '\0';
 	/* The name in field 2 may hold anything, also ')': the last one ends it. */
 	char *p = strrchr(text, ')');
-	if (!p || sscanf(p + 1, " %c %ld %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-	                        "%*s %*s %*s %llu", &st, &parent, &start) != 3)
+	if (!p || sscanf(p + 1,
+	                 " %c %ld %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+	                 "%*s %*s %*s %llu",
+	                 &st, &parent, &start) != 3)
 		return false;
 	if (starttime)
 		*starttime = start;

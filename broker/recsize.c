@@ -20,7 +20,8 @@ add_process(const struct topo *t, uint32_t index, struct recsize *s, struct err 
 		size_t n;
 		ops->fields(core, &n);
 		s->frame_bytes += n * sizeof(union rec_word);
-		s->fixed_bytes += rec_head_bytes(n) + rec_head_bytes(REC_EVENT_WORDS) + REC_SEGMENT_EVENTS;
+		s->fixed_bytes +=
+			rec_head_bytes(n) + rec_head_bytes(REC_EVENT_WORDS) + REC_SEGMENT_EVENTS;
 		/* The rest of the current segment and the next one. */
 		s->ahead_bytes += 2 * REC_SEGMENT_FRAMES + REC_SEGMENT_EVENTS;
 	}
@@ -71,7 +72,8 @@ recsize_check_disk(const char *path, uint64_t need, struct err *err)
 	char a[32], b[32];
 	int rc = rundir_free_bytes(path, &free_bytes, err);
 	if (!rc && free_bytes < need)
-		rc = err_set(err, ERR_FULL, "%s: the recorder needs %s and the disk has %s free", path,
-		             recsize_text(need, a, sizeof a), recsize_text(free_bytes, b, sizeof b));
+		rc = err_set(err, ERR_FULL, "%s: the recorder needs %s and the disk has %s free",
+		             path, recsize_text(need, a, sizeof a),
+		             recsize_text(free_bytes, b, sizeof b));
 	return rc;
 }

@@ -11,18 +11,18 @@
 #include "status.h"
 
 #define ASK_TIMEOUT_S 5.0
-#define STUCK_S 0.5  /* no new frame for so long: somebody else may have died */
-#define LOOK_MS 5    /* between two looks at the recorder */
+#define STUCK_S 0.5 /* no new frame for so long: somebody else may have died */
+#define LOOK_MS 5   /* between two looks at the recorder */
 
 /* One living process. */
 struct watched {
 	struct rec_file *file;
-	const char *id;       /* in the topology */
+	const char *id; /* in the topology */
 	bool is_node, gone;
-	uint32_t index;       /* node or module index */
-	size_t n_events;      /* seen */
+	uint32_t index;                /* node or module index */
+	size_t n_events;               /* seen */
 	int v, v_min, v_max, unserved; /* field indices, -1: none */
-	double unserved_j;    /* at the death */
+	double unserved_j;             /* at the death */
 };
 
 struct restored {
@@ -33,17 +33,19 @@ struct restored {
 	double lo_v, hi_v;
 	size_t n;
 	struct watched *w;
-	int64_t death_k, k;   /* last frame of the victim; next frame to look at */
-	int64_t good_k;       /* in the band since, -1: not */
+	int64_t death_k, k; /* last frame of the victim; next frame to look at */
+	int64_t good_k;     /* in the band since, -1: not */
 	double min_v;
 	char min_id[TOPO_ID_MAX];
 };
 
 static int
-open_file(const struct status *s, const struct status_proc *p, struct rec_file **ret, struct err *err)
+open_file(const struct status *s, const struct status_proc *p, struct rec_file **ret,
+          struct err *err)
 {
 	char path[RUNDIR_PATH_MAX + 128];
-	snprintf(path, sizeof path, "%s/rec/%s.%s.%u.frames", s->run_dir, p->kind, p->id, p->incarnation);
+	snprintf(path, sizeof path, "%s/rec/%s.%s.%u.frames", s->run_dir, p->kind, p->id,
+	         p->incarnation);
 	return rec_file_open(path, ret, err);
 }
 
@@ -85,7 +87,9 @@ restored_create(struct client *client, const struct topo *topo, const char *vict
 	struct restored *r = NULL;
 	bool found = false;
 	if (!topo)
-		return err_set(err, ERR_IO, "the topology of the mesh cannot be read, so nothing can be followed");
+		return err_set(
+			err, ERR_IO,
+			"the topology of the mesh cannot be read, so nothing can be followed");
 	int rc = status_ask(client, ASK_TIMEOUT_S, &s, err);
 	if (rc)
 		return rc;
@@ -166,7 +170,8 @@ victim_channel(const struct restored *r, const struct watched *w, int32_t c)
 	if ((size_t)c - n->n_links >= n->n_ports)
 		return NULL;
 	port = n->ports[(size_t)c - n->n_links];
-	return strcmp(t->modules[t->ports[port].module].id, r->victim) == 0 ? t->ports[port].id : NULL;
+	return strcmp(t->modules[t->ports[port].module].id, r->victim) == 0 ? t->ports[port].id
+	                                                                    : NULL;
 }
 
 static bool
@@ -204,7 +209,8 @@ print_step(const struct restored *r, int64_t k, uint32_t code)
 			if (!is_opening(r, w, e) || e->k != k || e->code != code)
 				continue;
 			if (n++ == 0)
-				printf("  +%-7.4g ms  %-10s ", after_death_ms(r, k), event_name(code));
+				printf("  +%-7.4g ms  %-10s ", after_death_ms(r, k),
+				       event_name(code));
 			else
 				printf(", ");
 			printf("%s (%s)", victim_channel(r, w, e->chan), w->id);
@@ -258,7 +264,8 @@ all_in_band(struct restored *r, int64_t k)
 	bool good = true;
 	for (size_t i = 0; i < r->n; i++) {
 		const struct watched *w = &r->w[i];
-		const union rec_word *f = w->is_node && !w->gone ? rec_file_frame(w->file, k) : NULL;
+		const union rec_word *f =
+			w->is_node && !w->gone ? rec_file_frame(w->file, k) : NULL;
 		if (!f)
 			continue;
 		if (f[w->v_min].f < r->min_v) {
@@ -324,7 +331,8 @@ find_death(struct restored *r, struct err *err)
 			return rc;
 		/* A neighbour may be a step behind; frames only grow from here. */
 		int64_t last = rec_file_last_k(w->file);
-		const union rec_word *f = rec_file_frame(w->file, last < r->death_k ? last : r->death_k);
+		const union rec_word *f =
+			rec_file_frame(w->file, last < r->death_k ? last : r->death_k);
 		w->unserved_j = f && w->unserved >= 0 ? f[w->unserved].f : 0;
 	}
 	return 0;
@@ -339,8 +347,10 @@ give_up(const struct restored *r, struct term *talk, double timeout_s, bool move
 		return 2;
 	}
 	char text[256];
-	snprintf(text, sizeof text, "the voltages were not back within %.1f..%.1f V after %g s; the lowest "
-	         "was %.1f V (%s)", r->lo_v, r->hi_v, timeout_s, r->min_v, r->min_id);
+	snprintf(text, sizeof text,
+	         "the voltages were not back within %.1f..%.1f V after %g s; the lowest "
+	         "was %.1f V (%s)",
+	         r->lo_v, r->hi_v, timeout_s, r->min_v, r->min_id);
 	term_error(talk, text, "look at it: voltloom top --once");
 	return 1;
 }

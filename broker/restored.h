@@ -18,7 +18,8 @@
 
 struct restored;
 
-/* Before the kill: remembers who lives and what has been recorded so far. Borrows client and topo. */
+/* Before the kill: remembers who lives and what has been recorded so far. Borrows client and topo.
+ */
 int restored_create(struct client *, const struct topo *, const char *victim, double band,
                     struct restored **ret, struct err *);
 /* After the kill: prints openings and the recovery on stdout. Exit status: 0 restored, 1 not in

@@ -48,7 +48,7 @@ rundir_mkdirs(const char *path, unsigned mode, struct err *err)
 	return 0;
 }
 
-/* ---- run directory ----------------------------------------------------------------------- */
+/* ---- run directory ---------------------------------------------------------------------- */
 
 int
 rundir_root(char path[RUNDIR_PATH_MAX], struct err *err)
@@ -237,7 +237,7 @@ rundir_free_bytes(const char *path, uint64_t *ret, struct err *err)
 	return 0;
 }
 
-/* ---- socket directory -------------------------------------------------------------------- */
+/* ---- socket directory ------------------------------------------------------------------- */
 
 size_t
 sockdir_roots(char roots[2][RUNDIR_PATH_MAX])
@@ -248,8 +248,8 @@ sockdir_roots(char roots[2][RUNDIR_PATH_MAX])
 	if (runtime && runtime[0] == '/' && stat(runtime, &st) == 0 && S_ISDIR(st.st_mode) &&
 	    snprintf(roots[n], RUNDIR_PATH_MAX, "%s/vl", runtime) < RUNDIR_PATH_MAX)
 		n++;
-	if (!(tmp && tmp[0] == '/') ||
-	    snprintf(roots[n], RUNDIR_PATH_MAX, "%s/vl-%ld", tmp, (long)geteuid()) >= RUNDIR_PATH_MAX)
+	if (!(tmp && tmp[0] == '/') || snprintf(roots[n], RUNDIR_PATH_MAX, "%s/vl-%ld", tmp,
+	                                        (long)geteuid()) >= RUNDIR_PATH_MAX)
 		snprintf(roots[n], RUNDIR_PATH_MAX, "/tmp/vl-%ld", (long)geteuid());
 	return n + 1;
 }
@@ -259,10 +259,12 @@ sockdir_check_length(const char *root, struct err *err)
 {
 	size_t n = strlen(root) + strlen("/01234567/") + RUNDIR_SOCKET_NAME_MAX;
 	if (n > RUNDIR_SOCKET_MAX)
-		return err_set(err, ERR_IO,
-		               "%s is too long for sockets: %zu bytes with the longest socket name, "
-		               "and a Unix socket has %d (set XDG_RUNTIME_DIR or TMPDIR to a shorter path)",
-		               root, n, RUNDIR_SOCKET_MAX);
+		return err_set(
+			err, ERR_IO,
+			"%s is too long for sockets: %zu bytes with the longest socket name, "
+			"and a Unix socket has %d (set XDG_RUNTIME_DIR or TMPDIR to a shorter "
+		        "path)",
+			root, n, RUNDIR_SOCKET_MAX);
 	return 0;
 }
 
@@ -273,13 +275,14 @@ sockdir_check_owner(const char *path, struct err *err)
 	if (lstat(path, &st))
 		return err_sys(err, ERR_IO, "%s", path);
 	if (!S_ISDIR(st.st_mode))
-		return err_set(err, ERR_IO, "%s is not a folder: refusing to put sockets there", path);
+		return err_set(err, ERR_IO, "%s is not a folder: refusing to put sockets there",
+		               path);
 	if (st.st_uid != geteuid())
-		return err_set(err, ERR_IO, "%s belongs to user %ld, not to us: refusing to use it", path,
-		               (long)st.st_uid);
+		return err_set(err, ERR_IO, "%s belongs to user %ld, not to us: refusing to use it",
+		               path, (long)st.st_uid);
 	if (st.st_mode & 077)
-		return err_set(err, ERR_IO, "%s is open to other users (mode %03o, wanted 700)", path,
-		               (unsigned)st.st_mode & 0777);
+		return err_set(err, ERR_IO, "%s is open to other users (mode %03o, wanted 700)",
+		               path, (unsigned)st.st_mode & 0777);
 	return 0;
 }
 

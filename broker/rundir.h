@@ -17,8 +17,9 @@
 #include "err.h"
 
 enum {
-	RUNDIR_PATH_MAX = 1024,   /* bytes of a path with its NUL */
-	RUNDIR_SOCKET_MAX = 107,  /* bytes of a Unix socket's path, unix(7): sun_path without its NUL */
+	RUNDIR_PATH_MAX = 1024, /* bytes of a path with its NUL */
+	RUNDIR_SOCKET_MAX =
+		107, /* bytes of a Unix socket's path, unix(7): sun_path without its NUL */
 	RUNDIR_SOCKET_NAME_MAX = 24, /* "c<edge>.<incarnation>.<incarnation>" */
 };
 

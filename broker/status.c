@@ -12,20 +12,37 @@ struct field {
 	enum field_kind kind;
 	size_t at, size;
 };
-#define TEXT(type, m) { #m, FIELD_TEXT, offsetof(struct type, m), sizeof((struct type *)0)->m }
-#define NUMBER(type, kind, m) { #m, kind, offsetof(struct type, m), 0 }
+#define TEXT(type, m)                                                                 \
+	{                                                                             \
+#m, FIELD_TEXT, offsetof(struct type, m), sizeof((struct type *)0)->m \
+	}
+#define NUMBER(type, kind, m)                         \
+	{                                             \
+#m, kind, offsetof(struct type, m), 0 \
+	}
 
 static const struct field status_fields[] = {
-	TEXT(status, mesh), TEXT(status, state), TEXT(status, topology), TEXT(status, run_dir),
-	NUMBER(status, FIELD_PID, pid), NUMBER(status, FIELD_INT64, seed),
-	NUMBER(status, FIELD_INT64, overruns), NUMBER(status, FIELD_INT64, k),
-	NUMBER(status, FIELD_INT64, t_ns), NUMBER(status, FIELD_INT64, step_ns),
-	NUMBER(status, FIELD_INT64, end_k), NUMBER(status, FIELD_REAL, speed),
+	TEXT(status, mesh),
+	TEXT(status, state),
+	TEXT(status, topology),
+	TEXT(status, run_dir),
+	NUMBER(status, FIELD_PID, pid),
+	NUMBER(status, FIELD_INT64, seed),
+	NUMBER(status, FIELD_INT64, overruns),
+	NUMBER(status, FIELD_INT64, k),
+	NUMBER(status, FIELD_INT64, t_ns),
+	NUMBER(status, FIELD_INT64, step_ns),
+	NUMBER(status, FIELD_INT64, end_k),
+	NUMBER(status, FIELD_REAL, speed),
 };
 static const struct field proc_fields[] = {
-	TEXT(status_proc, id), TEXT(status_proc, kind), TEXT(status_proc, state),
-	TEXT(status_proc, exit), NUMBER(status_proc, FIELD_PID, pid),
-	NUMBER(status_proc, FIELD_U32, incarnation), NUMBER(status_proc, FIELD_INT64, k),
+	TEXT(status_proc, id),
+	TEXT(status_proc, kind),
+	TEXT(status_proc, state),
+	TEXT(status_proc, exit),
+	NUMBER(status_proc, FIELD_PID, pid),
+	NUMBER(status_proc, FIELD_U32, incarnation),
+	NUMBER(status_proc, FIELD_INT64, k),
 };
 
 static void
@@ -120,7 +137,8 @@ status_ask(struct client *c, double timeout_s, struct status **ret, struct err *
 	struct mp_token map;
 	mpread_init(&rd, r.data, r.data_len);
 	if (!r.data || mpread_next(&rd, &map) ||
-	    read_map(&rd, &map, status_fields, sizeof status_fields / sizeof *status_fields, s, s)) {
+	    read_map(&rd, &map, status_fields, sizeof status_fields / sizeof *status_fields, s,
+	             s)) {
 		rc = err_set(err, ERR_PROTO, "the status of the mesh makes no sense");
 		goto out;
 	}

@@ -62,7 +62,8 @@ summary_make(const char *run_dir, struct summary *s, struct err *err)
 		return rc;
 	s->last_k = runview_last_k(view);
 	for (size_t p = 0; p < runview_n_procs(view); p++) {
-		int v_min = runview_field(view, p, "v_min"), v_max = runview_field(view, p, "v_max");
+		int v_min = runview_field(view, p, "v_min"),
+		    v_max = runview_field(view, p, "v_max");
 		for (size_t l = 0; l < runview_n_lives(view, p); l++) {
 			const struct rec_file *f = runview_life(view, p, l);
 			if (p < runview_topo(view)->n_nodes && v_min >= 0 && v_max >= 0)
@@ -71,7 +72,8 @@ summary_make(const char *run_dir, struct summary *s, struct err *err)
 		}
 	}
 	int64_t every = s->last_k / RESIDUAL_LOOKS;
-	rc = ledger_run(view, every > 0 ? every : 1, &s->ledger, &s->worst_residual, &s->worst_k, err);
+	rc = ledger_run(view, every > 0 ? every : 1, &s->ledger, &s->worst_residual, &s->worst_k,
+	                err);
 	if (!rc)
 		rc = runview_trace(view, hash, err);
 	if (!rc)
@@ -85,10 +87,11 @@ summary_print(const struct summary *s, const struct topo *t, FILE *f)
 {
 	double step_s = topo_step_s(t);
 	const struct ledger *l = &s->ledger;
-	fprintf(f, "bus       %.3f V (%s at %.6g s) .. %.3f V (%s at %.6g s)\n", s->min.v, s->min.id,
-	        (double)s->min.k * step_s, s->max.v, s->max.id, (double)s->max.k * step_s);
-	fprintf(f, "energy    %.6g J from feeds, %.6g J used, %.6g J lost, %.6g J unserved\n", l->source_j,
-	        l->useful_j, l->loss_j, l->unserved_j);
+	fprintf(f, "bus       %.3f V (%s at %.6g s) .. %.3f V (%s at %.6g s)\n", s->min.v,
+	        s->min.id, (double)s->min.k * step_s, s->max.v, s->max.id,
+	        (double)s->max.k * step_s);
+	fprintf(f, "energy    %.6g J from feeds, %.6g J used, %.6g J lost, %.6g J unserved\n",
+	        l->source_j, l->useful_j, l->loss_j, l->unserved_j);
 	fprintf(f, "residual  %.2g of %.6g J\n", s->worst_residual, l->scale_j);
 	fprintf(f, "openings  %u link ends by death, %u by cut; %u ports\n", s->n_open[OPEN_DEATH],
 	        s->n_open[OPEN_CUT], s->n_port_open);

@@ -23,13 +23,13 @@ struct summary_bus {
 
 struct summary {
 	int64_t last_k;
-	struct summary_bus min, max;   /* over all nodes and frames, while alive */
-	unsigned n_open[4];            /* link openings by enum open_cause */
+	struct summary_bus min, max; /* over all nodes and frames, while alive */
+	unsigned n_open[4];          /* link openings by enum open_cause */
 	unsigned n_port_open;
 	struct ledger ledger;
-	double worst_residual;         /* of the whole, any link or any port, at any time */
+	double worst_residual; /* of the whole, any link or any port, at any time */
 	int64_t worst_k;
-	char trace[65];                /* hexadecimal */
+	char trace[65]; /* hexadecimal */
 };
 
 int summary_make(const char *run_dir, struct summary *, struct err *);

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/personality.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -86,6 +87,7 @@ struct supervisor {
 	int64_t begin_ns, started_ns, progress_ns, stop_ns, adapt_ns, adapt_k;
 	bool stopping, killed_all;
 	cpu_set_t cpus;
+	int persona; /* to be restored, -1: unknown */
 	struct err err;
 };
 
@@ -1103,6 +1105,11 @@ set_up(struct supervisor *s, struct err *err)
 		setrlimit(RLIMIT_NOFILE, &lim);
 	}
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	/* All processes at the same addresses share what the core has learned of their branches:
+	 * docs/decisions/0004. */
+	s->persona = personality(0xffffffff);
+	if (s->persona >= 0)
+		personality((unsigned long)s->persona | ADDR_NO_RANDOMIZE);
 	sched_getaffinity(0, sizeof s->cpus, &s->cpus);
 	s->n = (uint32_t)(p->topo->n_nodes + p->topo->n_modules);
 	s->children = calloc(s->n, sizeof *s->children);
@@ -1124,7 +1131,8 @@ set_up(struct supervisor *s, struct err *err)
 int
 supervisor_run(const struct supervisor_params *par, struct supervisor_result *res, struct err *err)
 {
-	struct supervisor s = { .par = par, .res = res, .epoll = -1, .speed = par->speed };
+	struct supervisor s = { .par = par, .res = res, .epoll = -1, .persona = -1,
+		                .speed = par->speed };
 
 	*res = (struct supervisor_result){ .clean = true, .last_k = -1 };
 	interrupted = interrupts = 0;
@@ -1141,6 +1149,8 @@ supervisor_run(const struct supervisor_params *par, struct supervisor_result *re
 	}
 	if (s.children)
 		sweep(&s);
+	if (s.persona >= 0)
+		personality((unsigned long)s.persona);
 	if (s.started_ns)
 		res->wall_s = (double)(now_ns() - s.started_ns) * 1e-9;
 	if (s.children)

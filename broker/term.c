@@ -43,7 +43,7 @@ static const char *
 style_code(enum term_style style)
 {
 	static const char *const codes[] = {
-		[TERM_PLAIN] = "", [TERM_BOLD] = "\033[1m", [TERM_DIM] = "\033[2m",
+		[TERM_PLAIN] = "",       [TERM_BOLD] = "\033[1m",   [TERM_DIM] = "\033[2m",
 		[TERM_RED] = "\033[31m", [TERM_GREEN] = "\033[32m", [TERM_YELLOW] = "\033[33m",
 	};
 	return codes[style];
@@ -159,12 +159,12 @@ progress_at(struct progress *p, double done, const char *detail)
 		for (int i = 0; i < CELLS; i++)
 			bar[i] = i < (int)(done * CELLS) ? '#' : '-';
 		bar[CELLS] = '\0';
-		term_live(p->term, "%s [%s] %3.0f %%  %s%s%s", p->what, bar, floor(100 * done), eta, gap,
-		          detail);
+		term_live(p->term, "%s [%s] %3.0f %%  %s%s%s", p->what, bar, floor(100 * done), eta,
+		          gap, detail);
 	} else if ((int)(done * 10) > p->tenths) {
 		p->tenths = (int)(done * 10);
-		term_say(p->term, TERM_PLAIN, "%s %d %%, %s%s%s\n", p->what, 10 * p->tenths, eta, gap,
-		         detail);
+		term_say(p->term, TERM_PLAIN, "%s %d %%, %s%s%s\n", p->what, 10 * p->tenths, eta,
+		         gap, detail);
 	}
 }
 
@@ -180,6 +180,8 @@ static void (*also_call)(int signo);
 static void
 note_signal(int signo)
 {
+	if (signo == SIGHUP) /* the terminal went away: an end in order */
+		signo = SIGTERM;
 	if (!noted)
 		noted = signo;
 	if (also_call)

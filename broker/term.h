@@ -1,8 +1,8 @@
 /*
  * term.h - how the commands talk: colour, live lines and progress, as far as the stream allows.
  *
- * A stream is live when it is a terminal and TERM is neither unset nor "dumb"; it has colour when it
- * is live and NO_COLOR is unset or empty (https://no-color.org). On a stream that is not live a
+ * A stream is live when it is a terminal and TERM is neither unset nor "dumb"; it has colour when
+ * it is live and NO_COLOR is unset or empty (https://no-color.org). On a stream that is not live a
  * progress prints one plain line per tenth of the way, and only for what takes longer than
  * PROGRESS_AFTER_S; nothing is ever overwritten there.
  */

@@ -8,12 +8,11 @@
 
 /* In the order of `voltloom help`. */
 const struct verb *const verb_table[] = {
-	&verb_init,   &verb_validate, &verb_plan,       &verb_up,        &verb_run,
-	&verb_down,   &verb_ps,       &verb_top,        &verb_logs,      &verb_events,
-	&verb_export, &verb_kill,     &verb_start,      &verb_stop,      &verb_cont,
-	&verb_cut,    &verb_heal,     &verb_close,      &verb_load,      &verb_short,
-	&verb_pause,  &verb_resume,   &verb_step,       &verb_speed,     &verb_doctor,
-	&verb_completion,             &verb_help_verb,  &verb_version,
+	&verb_init,   &verb_validate,   &verb_plan,      &verb_up,      &verb_run,    &verb_down,
+	&verb_ps,     &verb_top,        &verb_logs,      &verb_events,  &verb_export, &verb_kill,
+	&verb_start,  &verb_stop,       &verb_cont,      &verb_cut,     &verb_heal,   &verb_close,
+	&verb_load,   &verb_short,      &verb_pause,     &verb_resume,  &verb_step,   &verb_speed,
+	&verb_doctor, &verb_completion, &verb_help_verb, &verb_version,
 };
 const size_t verb_table_n = sizeof verb_table / sizeof *verb_table;
 
@@ -63,7 +62,7 @@ verb_timeout_s(const struct opt_value *timeout)
 	return timeout->given ? (double)timeout->ns * 1e-9 : VERB_TIMEOUT_S;
 }
 
-/* ---- help ---------------------------------------------------------------------------------- */
+/* ---- help ------------------------------------------------------------------------------- */
 
 void
 verb_synopsis(const struct verb *v, FILE *f)
@@ -116,7 +115,7 @@ verb_help(const struct verb *v, FILE *f)
 	fprintf(f, "  %-26s %s\n", "-h, --help", "this text");
 }
 
-/* ---- a running mesh -------------------------------------------------------------------------- */
+/* ---- a running mesh --------------------------------------------------------------------- */
 
 bool
 verb_mesh_open(struct verb_call *c, const struct opt_value *name, struct verb_mesh *m, int *status)
@@ -126,7 +125,8 @@ verb_mesh_open(struct verb_call *c, const struct opt_value *name, struct verb_me
 	memset(m, 0, sizeof *m);
 	int rc = mesh_list_scan(&m->list, &err);
 	if (!rc)
-		rc = mesh_list_select(&m->list, name->given ? name->text : NULL, &m->entry, help, &err);
+		rc = mesh_list_select(&m->list, name->given ? name->text : NULL, &m->entry, help,
+		                      &err);
 	if (!rc)
 		rc = client_open(m->entry->sock_dir, &m->entry->supervisor, &m->client, &err);
 	if (rc) {
@@ -162,8 +162,9 @@ verb_mesh_ask(struct verb_call *c, struct verb_mesh *m, const char *what,
 {
 	struct err err = ERR_INIT;
 	if (client_ask(m->client, what, args, n_args, timeout_s, r, &err)) {
-		*status = verb_fail(c, &err, err.code == ERR_TIMEOUT ?
-		                    "see what it is doing: voltloom ps" : NULL);
+		*status = verb_fail(c, &err,
+		                    err.code == ERR_TIMEOUT ? "see what it is doing: voltloom ps"
+		                                            : NULL);
 		return false;
 	}
 	if (!r->ok) {
@@ -175,7 +176,7 @@ verb_mesh_ask(struct verb_call *c, struct verb_mesh *m, const char *what,
 	return true;
 }
 
-/* ---- names ------------------------------------------------------------------------------------ */
+/* ---- names ------------------------------------------------------------------------------ */
 
 static const char *
 kinds_text(unsigned kinds)
@@ -203,8 +204,10 @@ verb_check_id(struct verb_call *c, const struct topo *t, const char *id, unsigne
 	unsigned all = ID_NODE | ID_MODULE | ID_LINK;
 	if (is_known(t, id, all))
 		return verb_usage(c, NULL, "'%s' is a %s; this needs a %s", id,
-		                  topo_find_link(t, id) >= 0 ? "link" :
-		                  topo_find_node(t, id) >= 0 ? "node" : "module", kinds_text(kinds));
+		                  topo_find_link(t, id) >= 0   ? "link"
+		                  : topo_find_node(t, id) >= 0 ? "node"
+		                                               : "module",
+		                  kinds_text(kinds));
 	const char **names = calloc(t->n_nodes + t->n_modules + t->n_links + 1, sizeof *names);
 	size_t n = 0;
 	for (size_t i = 0; names && kinds & ID_NODE && i < t->n_nodes; i++)
@@ -222,7 +225,7 @@ verb_check_id(struct verb_call *c, const struct topo *t, const char *id, unsigne
 	return verb_usage(c, help, "%s has no %s '%s'", t->name, kinds_text(kinds), id);
 }
 
-/* ---- input files -------------------------------------------------------------------------------- */
+/* ---- input files ------------------------------------------------------------------------ */
 
 /* Notes are for `validate`: here they would be said at every start. */
 static void

@@ -19,15 +19,15 @@
 #include "topo.h"
 
 /* The exit statuses, the same for every verb. */
-#define EXIT_TABLE(X)                                                                              \
-	X(EXIT_OK, 0, "success")                                                                   \
-	X(EXIT_FAILED, 1, "an expectation failed")                                                 \
-	X(EXIT_INCONCLUSIVE, 2, "inconclusive: the run says neither yes nor no")                   \
-	X(EXIT_INPUT, 3, "an input file is bad")                                                   \
-	X(EXIT_INFRA, 4, "infrastructure: a process, a file, a socket or a limit failed")          \
-	X(EXIT_ABORTED, 5, "aborted on request")                                                   \
-	X(EXIT_USAGE, 64, "wrong arguments: unknown verb, option or name")                         \
-	X(EXIT_SIGINT, 130, "ended by SIGINT (Ctrl-C)")                                            \
+#define EXIT_TABLE(X)                                                                     \
+	X(EXIT_OK, 0, "success")                                                          \
+	X(EXIT_FAILED, 1, "an expectation failed")                                        \
+	X(EXIT_INCONCLUSIVE, 2, "inconclusive: the run says neither yes nor no")          \
+	X(EXIT_INPUT, 3, "an input file is bad")                                          \
+	X(EXIT_INFRA, 4, "infrastructure: a process, a file, a socket or a limit failed") \
+	X(EXIT_ABORTED, 5, "aborted on request")                                          \
+	X(EXIT_USAGE, 64, "wrong arguments: unknown verb, option or name")                \
+	X(EXIT_SIGINT, 130, "ended by SIGINT (Ctrl-C)")                                   \
 	X(EXIT_SIGTERM, 143, "ended by SIGTERM")
 
 enum exit_code {
@@ -79,20 +79,20 @@ void verb_help(const struct verb *, FILE *);
 	{                                                                                          \
 		"mesh", 'm', OPT_TEXT, OPT_MESH, "NAME", "which mesh, when several run", UNIT_NONE \
 	}
-#define OPT_ROW_TIMEOUT                                                                            \
-	{                                                                                          \
-		"timeout", 0, OPT_TIME, 0, "30s", "how long to wait at most (default 30s)",        \
-			UNIT_NONE                                                                  \
+#define OPT_ROW_TIMEOUT                                                                     \
+	{                                                                                   \
+		"timeout", 0, OPT_TIME, 0, "30s", "how long to wait at most (default 30s)", \
+			UNIT_NONE                                                           \
 	}
-#define OPT_ROW_JSON                                                                               \
-	{                                                                                          \
-		"json", 'j', OPT_FLAG, 0, NULL, "print JSON, one object per line", UNIT_NONE       \
+#define OPT_ROW_JSON                                                                         \
+	{                                                                                    \
+		"json", 'j', OPT_FLAG, 0, NULL, "print JSON, one object per line", UNIT_NONE \
 	}
 #define VERB_TIMEOUT_S 30.0
 
 double verb_timeout_s(const struct opt_value *timeout);
 
-/* ---- a running mesh ------------------------------------------------------------------------ */
+/* ---- a running mesh --------------------------------------------------------------------- */
 
 struct verb_mesh {
 	struct mesh_list list;
@@ -101,7 +101,8 @@ struct verb_mesh {
 	struct topo *topo; /* NULL when its file cannot be read */
 };
 /* Finds the mesh and connects; on failure says why and returns false with *status set. */
-bool verb_mesh_open(struct verb_call *, const struct opt_value *name, struct verb_mesh *, int *status);
+bool verb_mesh_open(struct verb_call *, const struct opt_value *name, struct verb_mesh *,
+                    int *status);
 void verb_mesh_close(struct verb_mesh *);
 /* Sends a request; says what went wrong. True: *reply is good and the caller frees it. */
 bool verb_mesh_ask(struct verb_call *, struct verb_mesh *, const char *what,
@@ -110,10 +111,11 @@ bool verb_mesh_ask(struct verb_call *, struct verb_mesh *, const char *what,
 
 /* What an id may name. */
 enum verb_id { ID_NODE = 1, ID_MODULE = 2, ID_LINK = 4, ID_RELAY = 8 };
-/* Refuses an id that the mesh does not have, with the nearest that would do; EXIT_OK or EXIT_USAGE. */
+/* Refuses an id that the mesh does not have, with the nearest that would do; EXIT_OK or EXIT_USAGE.
+ */
 int verb_check_id(struct verb_call *, const struct topo *, const char *id, unsigned kinds);
 
-/* ---- input files ----------------------------------------------------------------------------- */
+/* ---- input files ------------------------------------------------------------------------ */
 
 /* Loads a topology and prints its diagnostics (on stderr, text). NULL: *status is set. */
 struct topo *verb_load_topo(struct verb_call *, const char *path, int *status);

@@ -23,7 +23,8 @@
 
 enum { DOCTOR_FIX, DOCTOR_JSON };
 static const struct opt doctor_opts[] = {
-	[DOCTOR_FIX] = { "fix", 0, OPT_FLAG, 0, NULL, "remove what dead meshes left behind", UNIT_NONE },
+	[DOCTOR_FIX] = { "fix", 0, OPT_FLAG, 0, NULL, "remove what dead meshes left behind",
+	                 UNIT_NONE },
 	[DOCTOR_JSON] = OPT_ROW_JSON,
 };
 
@@ -68,7 +69,8 @@ check_cores(struct exam *x)
 	if (n >= 2)
 		find(x, GOOD, "cores", "%d that we may use", n);
 	else
-		find(x, WARN, "cores", "%d: every message between processes changes the process that runs", n);
+		find(x, WARN, "cores",
+		     "%d: every message between processes changes the process that runs", n);
 }
 
 static void
@@ -80,8 +82,10 @@ check_limit(struct exam *x, const char *what, int resource, uint64_t wanted)
 	else if (lim.rlim_max == RLIM_INFINITY)
 		find(x, GOOD, what, "no limit");
 	else
-		find(x, lim.rlim_max >= wanted ? GOOD : WARN, what, "%llu may be used (%llu are enough for a "
-		     "mesh of 500 processes)", (unsigned long long)lim.rlim_max, (unsigned long long)wanted);
+		find(x, lim.rlim_max >= wanted ? GOOD : WARN, what,
+		     "%llu may be used (%llu are enough for a "
+		     "mesh of 500 processes)",
+		     (unsigned long long)lim.rlim_max, (unsigned long long)wanted);
 }
 
 static void
@@ -90,8 +94,9 @@ check_libraries(struct exam *x)
 	int major, minor, patch;
 	zmq_version(&major, &minor, &patch);
 	bool good = zmq_has("ipc") && (major > 4 || (major == 4 && minor >= 3));
-	find(x, good ? GOOD : BAD, "libraries", "voltloom %s, libzmq %d.%d.%d%s, msgpack %s, libyaml %s",
-	     VL_VERSION, major, minor, patch, zmq_has("ipc") ? "" : " without ipc", msgpack_version(),
+	find(x, good ? GOOD : BAD, "libraries",
+	     "voltloom %s, libzmq %d.%d.%d%s, msgpack %s, libyaml %s", VL_VERSION, major, minor,
+	     patch, zmq_has("ipc") ? "" : " without ipc", msgpack_version(),
 	     yaml_get_version_string());
 }
 
@@ -136,7 +141,8 @@ check_sockets(struct exam *x)
 	*slash = '\0';
 	bool may = access(roots[0], W_OK | X_OK) == 0;
 	*slash = '/';
-	find(x, may ? GOOD : BAD, "sockets", may ? "%s can be made" : "%s cannot be made", roots[0]);
+	find(x, may ? GOOD : BAD, "sockets", may ? "%s can be made" : "%s cannot be made",
+	     roots[0]);
 }
 
 static void
@@ -179,8 +185,10 @@ check_meshes(struct exam *x)
 	if (n_stale == 0)
 		find(x, GOOD, "leftovers", "no stale socket directory");
 	else if (!x->c->v[DOCTOR_FIX].given)
-		find(x, WARN, "leftovers", "%zu stale socket director%s, first %s: voltloom doctor --fix", n_stale,
-		     n_stale == 1 ? "y" : "ies", list.m[0].alive ? "of a dead mesh" : list.m[0].sock_dir);
+		find(x, WARN, "leftovers",
+		     "%zu stale socket director%s, first %s: voltloom doctor --fix", n_stale,
+		     n_stale == 1 ? "y" : "ies",
+		     list.m[0].alive ? "of a dead mesh" : list.m[0].sock_dir);
 	else if (mesh_list_remove_stale(&list, &n_removed, &err))
 		find(x, BAD, "leftovers", "%s", err.text);
 	else
@@ -214,8 +222,9 @@ check_orphans(struct exam *x)
 	while (d && (e = readdir(d))) {
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10), ppid;
 		char state;
-		if (pid <= 0 || !comm_of(pid, comm) || !(strcmp(comm, "voltloom-node") == 0 ||
-		    strcmp(comm, "voltloom-module") == 0 || strcmp(comm, "voltloom-relay") == 0))
+		if (pid <= 0 || !comm_of(pid, comm) ||
+		    !(strcmp(comm, "voltloom-node") == 0 || strcmp(comm, "voltloom-module") == 0 ||
+		      strcmp(comm, "voltloom-relay") == 0))
 			continue;
 		if (!procfs_stat(pid, NULL, &ppid, &state) || state == 'Z' ||
 		    (comm_of(ppid, comm) && strcmp(comm, "voltloom") == 0))
@@ -246,16 +255,21 @@ run_doctor(struct verb_call *c)
 	check_meshes(&x);
 	check_orphans(&x);
 	if (x.n[BAD])
-		term_say(c->talk, TERM_RED, "%u of %u checks failed\n", x.n[BAD], x.n[GOOD] + x.n[WARN] + x.n[BAD]);
+		term_say(c->talk, TERM_RED, "%u of %u checks failed\n", x.n[BAD],
+		         x.n[GOOD] + x.n[WARN] + x.n[BAD]);
 	else
 		verb_next(c, "Next: voltloom up --demo --detach");
 	return x.n[BAD] ? EXIT_INFRA : EXIT_OK;
 }
 
 const struct verb verb_doctor = {
-	"doctor", GROUP_OTHER, "check this machine, and what dead meshes left behind",
+	"doctor",
+	GROUP_OTHER,
+	"check this machine, and what dead meshes left behind",
 	"voltloom doctor\n"
 	"voltloom doctor --fix    # remove stale socket directories\n",
-	"Exit status 4 when something would keep a mesh from starting.", doctor_opts,
-	sizeof doctor_opts / sizeof *doctor_opts, run_doctor,
+	"Exit status 4 when something would keep a mesh from starting.",
+	doctor_opts,
+	sizeof doctor_opts / sizeof *doctor_opts,
+	run_doctor,
 };

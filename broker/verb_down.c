@@ -20,8 +20,8 @@ enum { PROCS_MAX = 8192 };
 enum { DOWN_ALL, DOWN_TIMEOUT, DOWN_JSON, DOWN_MESH };
 static const struct opt down_opts[] = {
 	[DOWN_ALL] = { "all", 'a', OPT_FLAG, 0, NULL, "every mesh that runs", UNIT_NONE },
-	[DOWN_TIMEOUT] = { "timeout", 0, OPT_TIME, 0, "15s", "how long an orderly stop may take (default 15s)",
-	                   UNIT_NONE },
+	[DOWN_TIMEOUT] = { "timeout", 0, OPT_TIME, 0, "15s",
+	                   "how long an orderly stop may take (default 15s)", UNIT_NONE },
 	[DOWN_JSON] = OPT_ROW_JSON,
 	[DOWN_MESH] = OPT_ROW_MESH,
 };
@@ -77,7 +77,8 @@ static void
 print_result(struct verb_call *c, const struct mesh_entry *e, const struct family *f, size_t left,
              bool forced)
 {
-	unsigned n = (unsigned)f->n, exited = (unsigned)(f->n - (left < f->n ? left : f->n)), n_left;
+	unsigned n = (unsigned)f->n, exited = (unsigned)(f->n - (left < f->n ? left : f->n)),
+		 n_left;
 	hostfile_counts(e->run_dir, &n, &exited, &n_left);
 	if (c->v[DOWN_JSON].given) {
 		struct json_out j;
@@ -159,8 +160,8 @@ run_down(struct verb_call *c)
 			int one = list.m[i].alive ? stop_one(c, &list.m[i]) : EXIT_OK;
 			status = one ? one : status;
 		}
-	} else if (mesh_list_select(&list, c->v[DOWN_MESH].given ? c->v[DOWN_MESH].text : NULL, &e, help,
-	                            &err)) {
+	} else if (mesh_list_select(&list, c->v[DOWN_MESH].given ? c->v[DOWN_MESH].text : NULL, &e,
+	                            help, &err)) {
 		status = verb_fail(c, &err, help);
 	} else {
 		status = stop_one(c, e);
@@ -172,10 +173,14 @@ run_down(struct verb_call *c)
 }
 
 const struct verb verb_down = {
-	"down", GROUP_MESH, "stop a mesh and check that nothing is left of it",
+	"down",
+	GROUP_MESH,
+	"stop a mesh and check that nothing is left of it",
 	"voltloom down\n"
 	"voltloom down --mesh rack8\n"
 	"voltloom down --all\n",
 	"First in order; a mesh that does not stop in time is ended by SIGTERM, then SIGKILL.",
-	down_opts, sizeof down_opts / sizeof *down_opts, run_down,
+	down_opts,
+	sizeof down_opts / sizeof *down_opts,
+	run_down,
 };

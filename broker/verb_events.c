@@ -15,9 +15,11 @@ enum { EVENTS_WANTED, EVENTS_SINCE, EVENTS_FOLLOW, EVENTS_RUN, EVENTS_JSON, EVEN
 static const struct opt events_opts[] = {
 	[EVENTS_WANTED] = { "FILTER", 0, OPT_TEXT, OPT_POSITIONAL, "FILTER",
 	                    "only events with these words: 'link.open cause=death'", UNIT_NONE },
-	[EVENTS_SINCE] = { "since", 's', OPT_TIME, 0, "10s", "only the last 10s of plant time", UNIT_NONE },
+	[EVENTS_SINCE] = { "since", 's', OPT_TIME, 0, "10s", "only the last 10s of plant time",
+	                   UNIT_NONE },
 	[EVENTS_FOLLOW] = { "follow", 'f', OPT_FLAG, 0, NULL, "go on as they happen", UNIT_NONE },
-	[EVENTS_RUN] = { "run", 0, OPT_TEXT, OPT_FILE, "DIR|latest", "of a run that has ended", UNIT_NONE },
+	[EVENTS_RUN] = { "run", 0, OPT_TEXT, OPT_FILE, "DIR|latest", "of a run that has ended",
+	                 UNIT_NONE },
 	[EVENTS_JSON] = OPT_ROW_JSON,
 	[EVENTS_MESH] = OPT_ROW_MESH,
 };
@@ -84,7 +86,8 @@ static int
 list(struct verb_call *c, const char *run_dir, const struct procfs_id *supervisor)
 {
 	const struct opt_value *v = c->v;
-	struct listing l = { .from_k = INT64_MIN, .json = v[EVENTS_JSON].given,
+	struct listing l = { .from_k = INT64_MIN,
+		             .json = v[EVENTS_JSON].given,
 		             .wanted = v[EVENTS_WANTED].text };
 	struct runview *view = NULL;
 	struct err err = ERR_INIT;
@@ -101,7 +104,9 @@ list(struct verb_call *c, const char *run_dir, const struct procfs_id *superviso
 			rc = runview_refresh(view, &err);
 	}
 	if (!rc && runview_partial(view) && !v[EVENTS_JSON].given)
-		term_note(c->talk, "frames before step %" PRId64 " were dropped (record.keep); events never are",
+		term_note(c->talk,
+		          "frames before step %" PRId64
+		          " were dropped (record.keep); events never are",
 		          runview_first_k(view));
 	runview_close(&view);
 	free(l.seen);
@@ -125,8 +130,10 @@ run_events(struct verb_call *c)
 		return verb_fail(c, &err, NULL);
 	int status;
 	if (mesh_list_select(&meshes, c->v[EVENTS_MESH].text, &e, help, &err))
-		status = verb_fail(c, &err, err.code == ERR_STATE ? "of the last run: voltloom events --run latest"
-		                                                  : help);
+		status = verb_fail(c, &err,
+		                   err.code == ERR_STATE
+		                           ? "of the last run: voltloom events --run latest"
+		                           : help);
 	else
 		status = list(c, e->run_dir, &e->supervisor);
 	mesh_list_free(&meshes);
@@ -134,9 +141,14 @@ run_events(struct verb_call *c)
 }
 
 const struct verb verb_events = {
-	"events", GROUP_LOOK, "what happened: openings, deaths, joins, faults",
+	"events",
+	GROUP_LOOK,
+	"what happened: openings, deaths, joins, faults",
 	"voltloom events --since 10s\n"
 	"voltloom events 'link.open cause=death' --follow\n"
 	"voltloom events --run latest --json\n",
-	NULL, events_opts, sizeof events_opts / sizeof *events_opts, run_events,
+	NULL,
+	events_opts,
+	sizeof events_opts / sizeof *events_opts,
+	run_events,
 };

@@ -10,18 +10,28 @@
 
 #define EXPORT_SIGNALS "node.*.v,link.*.i,feed.*.i" /* unless asked otherwise */
 
-enum { EXPORT_DIR, EXPORT_SIGNALS_OPT, EXPORT_EVERY, EXPORT_FROM, EXPORT_TO, EXPORT_FORMAT, EXPORT_OUT };
+enum {
+	EXPORT_DIR,
+	EXPORT_SIGNALS_OPT,
+	EXPORT_EVERY,
+	EXPORT_FROM,
+	EXPORT_TO,
+	EXPORT_FORMAT,
+	EXPORT_OUT
+};
 static const struct opt export_opts[] = {
 	[EXPORT_DIR] = { "DIR|latest", 0, OPT_TEXT, OPT_POSITIONAL | OPT_REQUIRED | OPT_FILE, "DIR",
 	                 "a run directory, or 'latest'", UNIT_NONE },
 	[EXPORT_SIGNALS_OPT] = { "signals", 's', OPT_TEXT, 0, "LIST",
-	                         "comma-separated, * for any id (default " EXPORT_SIGNALS ")", UNIT_NONE },
-	[EXPORT_EVERY] = { "every", 'e', OPT_TIME, 0, "1ms", "interval, a multiple of the step (default 1ms)",
-	                   UNIT_NONE },
+	                         "comma-separated, * for any id (default " EXPORT_SIGNALS ")",
+	                         UNIT_NONE },
+	[EXPORT_EVERY] = { "every", 'e', OPT_TIME, 0, "1ms",
+	                   "interval, a multiple of the step (default 1ms)", UNIT_NONE },
 	[EXPORT_FROM] = { "from", 0, OPT_TIME, 0, "100ms", "begin here (default 0)", UNIT_NONE },
 	[EXPORT_TO] = { "to", 0, OPT_TIME, 0, "500ms", "end here (default: the end)", UNIT_NONE },
 	[EXPORT_FORMAT] = { "format", 'f', OPT_CHOICE, 0, "csv", "only csv", UNIT_NONE },
-	[EXPORT_OUT] = { "out", 'o', OPT_TEXT, OPT_FILE, "FILE", "write there (default: stdout)", UNIT_NONE },
+	[EXPORT_OUT] = { "out", 'o', OPT_TEXT, OPT_FILE, "FILE", "write there (default: stdout)",
+	                 UNIT_NONE },
 };
 
 static int
@@ -57,7 +67,8 @@ run_export(struct verb_call *c)
 	char latest[RUNDIR_PATH_MAX];
 	const char *dir = v[EXPORT_DIR].text;
 	struct export_params p = {
-		.signals = v[EXPORT_SIGNALS_OPT].given ? v[EXPORT_SIGNALS_OPT].text : EXPORT_SIGNALS,
+		.signals =
+			v[EXPORT_SIGNALS_OPT].given ? v[EXPORT_SIGNALS_OPT].text : EXPORT_SIGNALS,
 		.every_ns = v[EXPORT_EVERY].given ? v[EXPORT_EVERY].ns : 1000000,
 		.from_ns = v[EXPORT_FROM].given ? v[EXPORT_FROM].ns : 0,
 		.to_ns = v[EXPORT_TO].given ? v[EXPORT_TO].ns : -1,
@@ -73,7 +84,8 @@ run_export(struct verb_call *c)
 	if (!rc)
 		rc = export_to(c, view, &p, &err);
 	if (!rc && runview_partial(view))
-		term_note(c->talk, "early frames were dropped while the mesh was up: their cells are empty");
+		term_note(c->talk,
+		          "early frames were dropped while the mesh was up: their cells are empty");
 	runview_close(&view);
 	/* A reader that went away (a pipe to head) is told apart by main. */
 	if (rc && !(rc == ERR_IO && !v[EXPORT_OUT].given && ferror(stdout)))
@@ -82,11 +94,16 @@ run_export(struct verb_call *c)
 }
 
 const struct verb verb_export = {
-	"export", GROUP_LOOK, "samples of a run as CSV",
+	"export",
+	GROUP_LOOK,
+	"samples of a run as CSV",
 	"voltloom export latest > run.csv\n"
 	"voltloom export latest --signals 'node.*.v,link.l1.i' --every 100us\n"
 	"voltloom export DIR --signals mesh.unserved_j --every 10ms --out u.csv\n",
-	"Signals: node.ID.v, .v_min, .v_max, .v_sc; feed.NODE.i; link.ID.i, .open; module.ID.v_in, .p and\n"
+	"Signals: node.ID.v, .v_min, .v_max, .v_sc; feed.NODE.i; link.ID.i, .open; module.ID.v_in, "
+	".p and\n"
 	"others; mesh.energy_residual, mesh.unserved_j. SI units, frame k is the state at t = kT.",
-	export_opts, sizeof export_opts / sizeof *export_opts, run_export,
+	export_opts,
+	sizeof export_opts / sizeof *export_opts,
+	run_export,
 };

@@ -7,13 +7,16 @@
 #include "verb.h"
 
 static const char *const group_titles[] = {
-	[GROUP_MESH] = "Run a mesh",       [GROUP_LOOK] = "Look at it",
-	[GROUP_BREAK] = "Break and mend it", [GROUP_TIME] = "Its clock",
-	[GROUP_FILES] = "Files",           [GROUP_OTHER] = "Other",
+	[GROUP_MESH] = "Run a mesh",
+	[GROUP_LOOK] = "Look at it",
+	[GROUP_BREAK] = "Break and mend it",
+	[GROUP_TIME] = "Its clock",
+	[GROUP_FILES] = "Files",
+	[GROUP_OTHER] = "Other",
 };
 enum { N_GROUPS = sizeof group_titles / sizeof *group_titles };
 
-/* ---- help ------------------------------------------------------------------------------------ */
+/* ---- help ------------------------------------------------------------------------------- */
 
 static void
 print_overview(void)
@@ -22,7 +25,8 @@ print_overview(void)
 	       "  voltloom up --demo --detach   # start a rack of 8 nodes\n"
 	       "  voltloom top                  # watch it\n"
 	       "  voltloom kill n3              # break something\n"
-	       "  voltloom down                 # stop it\n", VL_VERSION);
+	       "  voltloom down                 # stop it\n",
+	       VL_VERSION);
 	for (int g = 0; g < N_GROUPS; g++) {
 		printf("\n%s:\n", group_titles[g]);
 		for (size_t i = 0; i < verb_table_n; i++) {
@@ -87,10 +91,14 @@ roff_option(const struct opt *o)
 static void
 print_man(void)
 {
-	printf(".TH VOLTLOOM 1 \"\" \"voltloom %s\" \"User Commands\"\n.SH NAME\nvoltloom \\- a power mesh "
-	       "of real processes\n.SH SYNOPSIS\n.B voltloom\n.I VERB\n[arguments]\n.SH DESCRIPTION\n"
-	       "One process per converter node and compute module, in lock\\-step over ZeroMQ, from a "
-	       "topology file to live power flow.\nData goes to stdout, talk to stderr.\n", VL_VERSION);
+	printf(".TH VOLTLOOM 1 \"\" \"voltloom %s\" \"User Commands\"\n.SH NAME\nvoltloom \\- a "
+	       "power mesh "
+	       "of real processes\n.SH SYNOPSIS\n.B voltloom\n.I VERB\n[arguments]\n.SH "
+	       "DESCRIPTION\n"
+	       "One process per converter node and compute module, in lock\\-step over ZeroMQ, "
+	       "from a "
+	       "topology file to live power flow.\nData goes to stdout, talk to stderr.\n",
+	       VL_VERSION);
 	for (int g = 0; g < N_GROUPS; g++) {
 		printf(".SH ");
 		for (const char *p = group_titles[g]; *p; p++)
@@ -119,7 +127,8 @@ print_man(void)
 	EXIT_TABLE(X)
 #undef X
 	printf(".SH ENVIRONMENT\n.TP\n.B XDG_STATE_HOME\nruns are kept in voltloom/runs below it "
-	       "(default ~/.local/state)\n.TP\n.B XDG_RUNTIME_DIR, TMPDIR\nsockets live in vl/ below the "
+	       "(default ~/.local/state)\n.TP\n.B XDG_RUNTIME_DIR, TMPDIR\nsockets live in vl/ "
+	       "below the "
 	       "first, else in vl\\-UID/ below the second\n.TP\n.B NO_COLOR\nno colours\n");
 }
 
@@ -163,15 +172,20 @@ run_help(struct verb_call *c)
 }
 
 const struct verb verb_help_verb = {
-	"help", GROUP_OTHER, "what verbs there are, or one of them",
+	"help",
+	GROUP_OTHER,
+	"what verbs there are, or one of them",
 	"voltloom help\n"
 	"voltloom help kill\n"
 	"voltloom help exit-codes\n"
 	"voltloom help --man | man -l -\n",
-	NULL, help_opts, sizeof help_opts / sizeof *help_opts, run_help,
+	NULL,
+	help_opts,
+	sizeof help_opts / sizeof *help_opts,
+	run_help,
 };
 
-/* ---- version ------------------------------------------------------------------------------------ */
+/* ---- version ---------------------------------------------------------------------------- */
 
 enum { VERSION_JSON };
 static const struct opt version_opts[] = { [VERSION_JSON] = OPT_ROW_JSON };
@@ -192,24 +206,31 @@ run_version(struct verb_call *c)
 		json_out_text(&j, "compiler", __VERSION__);
 		json_out_end(&j);
 	} else {
-		printf("voltloom %s (libzmq %d.%d.%d, compiler %s)\n", VL_VERSION, major, minor, patch,
-		       __VERSION__);
+		printf("voltloom %s (libzmq %d.%d.%d, compiler %s)\n", VL_VERSION, major, minor,
+		       patch, __VERSION__);
 	}
 	return EXIT_OK;
 }
 
 const struct verb verb_version = {
-	"version", GROUP_OTHER, "the version of voltloom and of what it is made with", "voltloom version\n",
-	NULL, version_opts, sizeof version_opts / sizeof *version_opts, run_version,
+	"version",
+	GROUP_OTHER,
+	"the version of voltloom and of what it is made with",
+	"voltloom version\n",
+	NULL,
+	version_opts,
+	sizeof version_opts / sizeof *version_opts,
+	run_version,
 };
 
-/* ---- completion ----------------------------------------------------------------------------------- */
+/* ---- completion ------------------------------------------------------------------------- */
 
 enum { COMPLETION_WHAT };
 static const struct opt completion_opts[] = {
 	[COMPLETION_WHAT] = { "WHAT", 0, OPT_CHOICE, OPT_POSITIONAL | OPT_REQUIRED,
 	                      "bash|zsh|fish|ids|meshes",
-	                      "a shell; or the names that its script asks for: ids, meshes", UNIT_NONE },
+	                      "a shell; or the names that its script asks for: ids, meshes",
+	                      UNIT_NONE },
 };
 
 static void
@@ -236,7 +257,8 @@ print_bash(void)
 {
 	printf("# bash completion of voltloom: source <(voltloom completion bash)\n"
 	       "_voltloom() {\n"
-	       "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} opts= words= files=\n"
+	       "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} opts= "
+	       "words= files=\n"
 	       "\tif [ \"$COMP_CWORD\" -eq 1 ]; then\n"
 	       "\t\tCOMPREPLY=($(compgen -W '");
 	for (size_t i = 0; i < verb_table_n; i++)
@@ -285,22 +307,27 @@ print_bash(void)
 static void
 print_fish(void)
 {
-	printf("# fish completion of voltloom: voltloom completion fish | source\ncomplete -c voltloom -f\n");
+	printf("# fish completion of voltloom: voltloom completion fish | source\ncomplete -c "
+	       "voltloom -f\n");
 	for (size_t i = 0; i < verb_table_n; i++) {
 		const struct verb *v = verb_table[i];
 		unsigned flags = positional_flags(v);
-		printf("complete -c voltloom -n __fish_use_subcommand -a %s -d \"%s\"\n", v->name, v->line);
+		printf("complete -c voltloom -n __fish_use_subcommand -a %s -d \"%s\"\n", v->name,
+		       v->line);
 		if (flags & OPT_ID)
-			printf("complete -c voltloom -n '__fish_seen_subcommand_from %s' -a '(voltloom "
-			       "completion ids 2>/dev/null)'\n", v->name);
+			printf("complete -c voltloom -n '__fish_seen_subcommand_from %s' -a "
+			       "'(voltloom "
+			       "completion ids 2>/dev/null)'\n",
+			       v->name);
 		if (flags & OPT_FILE)
-			printf("complete -c voltloom -n '__fish_seen_subcommand_from %s' -F\n", v->name);
+			printf("complete -c voltloom -n '__fish_seen_subcommand_from %s' -F\n",
+			       v->name);
 		for (size_t o = 0; o < v->n_opts; o++) {
 			const struct opt *p = &v->opts[o];
 			if (p->flags & OPT_POSITIONAL)
 				continue;
-			printf("complete -c voltloom -n '__fish_seen_subcommand_from %s' -l %s%s", v->name,
-			       p->name, p->kind == OPT_FLAG ? "" : " -r");
+			printf("complete -c voltloom -n '__fish_seen_subcommand_from %s' -l %s%s",
+			       v->name, p->name, p->kind == OPT_FLAG ? "" : " -r");
 			if (p->flags & OPT_MESH)
 				printf(" -a '(voltloom completion meshes 2>/dev/null)'");
 			printf(" -d \"%s\"\n", p->help);
@@ -365,8 +392,13 @@ run_completion(struct verb_call *c)
 }
 
 const struct verb verb_completion = {
-	"completion", GROUP_OTHER, "a completion script for your shell",
+	"completion",
+	GROUP_OTHER,
+	"a completion script for your shell",
 	"source <(voltloom completion bash)\n"
 	"voltloom completion fish | source\n",
-	NULL, completion_opts, sizeof completion_opts / sizeof *completion_opts, run_completion,
+	NULL,
+	completion_opts,
+	sizeof completion_opts / sizeof *completion_opts,
+	run_completion,
 };

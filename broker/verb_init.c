@@ -9,11 +9,12 @@
 
 enum { INIT_NAME };
 static const struct opt init_opts[] = {
-	[INIT_NAME] = { "NAME", 0, OPT_TEXT, OPT_POSITIONAL, "NAME", "name of the mesh and its file (default: mesh)",
-	                UNIT_NONE },
+	[INIT_NAME] = { "NAME", 0, OPT_TEXT, OPT_POSITIONAL, "NAME",
+	                "name of the mesh and its file (default: mesh)", UNIT_NONE },
 };
 
-/* %s: the name of the mesh. Rated so that either feed carries all of it: 500 W at 48 V are 10.4 A. */
+/* %s: the name of the mesh. Rated so that either feed carries all of it: 500 W at 48 V are 10.4 A.
+ */
 static const char skeleton[] =
 	"# A mesh of four converter nodes in a ring, two of them with a feed, and two modules.\n"
 	"# Check it: voltloom validate %s.yaml    Run it: voltloom up %s.yaml\n"
@@ -58,15 +59,19 @@ run_init(struct verb_call *c)
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 	size_t n = strlen(name);
 	if (n == 0 || n >= TOPO_ID_MAX || !strchr(letters, name[0]) ||
-	    strspn(name + 1, "0123456789_-abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != n - 1)
-		return verb_usage(c, NULL, "'%s' is not a name: a letter, then letters, digits, _ and -, at "
-		                  "most %d", name, TOPO_ID_MAX - 1);
+	    strspn(name + 1, "0123456789_-abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") !=
+	            n - 1)
+		return verb_usage(c, NULL,
+		                  "'%s' is not a name: a letter, then letters, digits, _ and -, at "
+		                  "most %d",
+		                  name, TOPO_ID_MAX - 1);
 	snprintf(path, sizeof path, "%s.yaml", name);
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0) {
 		bool there = errno == EEXIST;
 		err_sys(&err, ERR_IO, "cannot write %s", path);
-		return verb_fail(c, &err, there ? "it is left as it is: choose another name" : NULL);
+		return verb_fail(c, &err,
+		                 there ? "it is left as it is: choose another name" : NULL);
 	}
 	int bad = dprintf(fd, skeleton, name, name, name) < 0;
 	if (bad)
@@ -83,9 +88,13 @@ run_init(struct verb_call *c)
 }
 
 const struct verb verb_init = {
-	"init", GROUP_FILES, "write a small commented topology to start from",
+	"init",
+	GROUP_FILES,
+	"write a small commented topology to start from",
 	"voltloom init            # mesh.yaml\n"
 	"voltloom init my-rack    # my-rack.yaml\n",
-	"A file that is there is never overwritten.", init_opts, sizeof init_opts / sizeof *init_opts,
+	"A file that is there is never overwritten.",
+	init_opts,
+	sizeof init_opts / sizeof *init_opts,
 	run_init,
 };

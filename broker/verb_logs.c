@@ -13,11 +13,15 @@
 enum { LOGS_ID, LOGS_FOLLOW, LOGS_LINES, LOGS_INC, LOGS_RUN, LOGS_MESH };
 static const struct opt logs_opts[] = {
 	[LOGS_ID] = { "ID", 0, OPT_TEXT, OPT_POSITIONAL | OPT_ID, "ID",
-	              "a node, a module, 'relay' or 'supervisor' (default: supervisor)", UNIT_NONE },
+	              "a node, a module, 'relay' or 'supervisor' (default: supervisor)",
+	              UNIT_NONE },
 	[LOGS_FOLLOW] = { "follow", 'f', OPT_FLAG, 0, NULL, "go on as it grows", UNIT_NONE },
-	[LOGS_LINES] = { "lines", 'n', OPT_COUNT, 0, "N", "the last N lines (default 50)", UNIT_NONE },
-	[LOGS_INC] = { "incarnation", 'i', OPT_COUNT, 0, "N", "of this life (default: the last)", UNIT_NONE },
-	[LOGS_RUN] = { "run", 0, OPT_TEXT, OPT_FILE, "DIR|latest", "of a run that has ended", UNIT_NONE },
+	[LOGS_LINES] = { "lines", 'n', OPT_COUNT, 0, "N", "the last N lines (default 50)",
+	                 UNIT_NONE },
+	[LOGS_INC] = { "incarnation", 'i', OPT_COUNT, 0, "N", "of this life (default: the last)",
+	               UNIT_NONE },
+	[LOGS_RUN] = { "run", 0, OPT_TEXT, OPT_FILE, "DIR|latest", "of a run that has ended",
+	               UNIT_NONE },
 	[LOGS_MESH] = OPT_ROW_MESH,
 };
 
@@ -140,9 +144,14 @@ run_logs(struct verb_call *c)
 }
 
 const struct verb verb_logs = {
-	"logs", GROUP_LOOK, "what a process of the mesh wrote to its log",
+	"logs",
+	GROUP_LOOK,
+	"what a process of the mesh wrote to its log",
 	"voltloom logs                  # the supervisor: who started, who died and how\n"
 	"voltloom logs n3 --follow\n"
 	"voltloom logs n3 --run latest  # of a mesh that is no more\n",
-	NULL, logs_opts, sizeof logs_opts / sizeof *logs_opts, run_logs,
+	NULL,
+	logs_opts,
+	sizeof logs_opts / sizeof *logs_opts,
+	run_logs,
 };

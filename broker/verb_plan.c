@@ -23,15 +23,20 @@ run_plan(struct verb_call *c)
 	int rc = c->v[PLAN_JSON].given ? plan_json(t, stdout, &err) : plan_print(t, stdout, &err);
 	status = rc ? verb_fail(c, &err, NULL) : EXIT_OK;
 	if (!status)
-		verb_next(c, "Next: voltloom up %s | voltloom run %s --for 1s", c->v[PLAN_FILE].text,
-		          c->v[PLAN_FILE].text);
+		verb_next(c, "Next: voltloom up %s | voltloom run %s --for 1s",
+		          c->v[PLAN_FILE].text, c->v[PLAN_FILE].text);
 	topo_destroy(&t);
 	return status;
 }
 
 const struct verb verb_plan = {
-	"plan", GROUP_FILES, "the resolved mesh: kappa, hold-up times, which single failures it carries",
+	"plan",
+	GROUP_FILES,
+	"the resolved mesh: kappa, hold-up times, which single failures it carries",
 	"voltloom plan topologies/rack8.yaml\n"
 	"voltloom plan topologies/rack8.yaml --json\n",
-	NULL, plan_opts, sizeof plan_opts / sizeof *plan_opts, run_plan,
+	NULL,
+	plan_opts,
+	sizeof plan_opts / sizeof *plan_opts,
+	run_plan,
 };

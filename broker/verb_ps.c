@@ -72,8 +72,8 @@ print_text(const struct mesh_entry *e, const struct status *s, const char *why, 
 {
 	const char *dir = strrchr(e->sock_dir, '/') + 1;
 	if (!s) {
-		printf("%s (%s)  pid %ld  does not answer: %s\n", e->name, dir, (long)e->supervisor.pid,
-		       why);
+		printf("%s (%s)  pid %ld  does not answer: %s\n", e->name, dir,
+		       (long)e->supervisor.pid, why);
 		return;
 	}
 	char speed[32];
@@ -83,7 +83,8 @@ print_text(const struct mesh_entry *e, const struct status *s, const char *why, 
 	       e->run_dir);
 	if (!procs)
 		return;
-	printf("  %-16s %-8s %8s %4s %-8s %12s  %s\n", "ID", "KIND", "PID", "INC", "STATE", "STEP", "EXIT");
+	printf("  %-16s %-8s %8s %4s %-8s %12s  %s\n", "ID", "KIND", "PID", "INC", "STATE", "STEP",
+	       "EXIT");
 	for (size_t i = 0; i < s->n; i++) {
 		const struct status_proc *p = &s->procs[i];
 		printf("  %-16s %-8s %8ld %4u %-8s %12lld  %s\n", p->id, p->kind, (long)p->pid,
@@ -127,9 +128,14 @@ run_ps(struct verb_call *c)
 }
 
 const struct verb verb_ps = {
-	"ps", GROUP_LOOK, "list the meshes that run, and their processes",
+	"ps",
+	GROUP_LOOK,
+	"list the meshes that run, and their processes",
 	"voltloom ps\n"
 	"voltloom ps --json | jq .processes[].pid\n"
 	"voltloom ps --meshes\n",
-	NULL, ps_opts, sizeof ps_opts / sizeof *ps_opts, run_ps,
+	NULL,
+	ps_opts,
+	sizeof ps_opts / sizeof *ps_opts,
+	run_ps,
 };

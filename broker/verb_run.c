@@ -29,17 +29,24 @@ enum {
 static const struct opt run_opts[] = {
 	[RUN_TOPOLOGY] = { "TOPOLOGY", 0, OPT_TEXT, OPT_POSITIONAL | OPT_FILE, "FILE",
 	                   "the topology file (default: the one that the drill names)", UNIT_NONE },
-	[RUN_DRILL] = { "drill", 'd', OPT_TEXT, OPT_FILE, "FILE", "what happens, and when", UNIT_NONE },
-	[RUN_FOR] = { "for", 'f', OPT_TIME, 0, "600ms", "plant time, a whole number of steps", UNIT_NONE },
+	[RUN_DRILL] = { "drill", 'd', OPT_TEXT, OPT_FILE, "FILE", "what happens, and when",
+	                UNIT_NONE },
+	[RUN_FOR] = { "for", 'f', OPT_TIME, 0, "600ms", "plant time, a whole number of steps",
+	              UNIT_NONE },
 	[RUN_SPEED] = { "speed", 0, OPT_SPEED, 0, "X", "plant seconds per second, or max (default)",
 	                UNIT_NONE },
-	[RUN_MEMORY] = { "memory", 0, OPT_FLAG, 0, NULL, "all in this one process; the same recorder bytes",
+	[RUN_MEMORY] = { "memory", 0, OPT_FLAG, 0, NULL,
+	                 "all in this one process; the same recorder bytes", UNIT_NONE },
+	[RUN_OUT] = { "out", 'o', OPT_TEXT, OPT_FILE, "DIR", "the run directory, new or empty",
+	              UNIT_NONE },
+	[RUN_SEED] = { "seed", 's', OPT_COUNT, 0, "N",
+	               "seed of everything random (default: the drill's, "
+	               "else the topology's)",
+	               UNIT_NONE },
+	[RUN_NO_PIN] = { "no-pin", 0, OPT_FLAG, 0, NULL, "do not pin processes to cores",
 	                 UNIT_NONE },
-	[RUN_OUT] = { "out", 'o', OPT_TEXT, OPT_FILE, "DIR", "the run directory, new or empty", UNIT_NONE },
-	[RUN_SEED] = { "seed", 's', OPT_COUNT, 0, "N", "seed of everything random (default: the drill's, "
-	               "else the topology's)", UNIT_NONE },
-	[RUN_NO_PIN] = { "no-pin", 0, OPT_FLAG, 0, NULL, "do not pin processes to cores", UNIT_NONE },
-	[RUN_QUIET] = { "quiet", 'q', OPT_FLAG, 0, NULL, "only the line with the trace", UNIT_NONE },
+	[RUN_QUIET] = { "quiet", 'q', OPT_FLAG, 0, NULL, "only the line with the trace",
+	                UNIT_NONE },
 	[RUN_JSON] = OPT_ROW_JSON,
 };
 
@@ -140,8 +147,9 @@ make_order(struct verb_call *c, struct order *p)
 		p->topo->seed = v[RUN_SEED].count;
 	else if (p->script && p->script->has_seed)
 		p->topo->seed = p->script->seed;
-	p->speed = v[RUN_SPEED].given ? v[RUN_SPEED].real :
-	           p->script && p->script->has_speed ? p->script->speed : 0;
+	p->speed = v[RUN_SPEED].given                  ? v[RUN_SPEED].real
+	           : p->script && p->script->has_speed ? p->script->speed
+	                                               : 0;
 	p->memory = v[RUN_MEMORY].given;
 	if (p->memory && v[RUN_SPEED].given && p->speed > 0)
 		term_note(c->talk, "--speed has no meaning with --memory");
@@ -158,11 +166,12 @@ check_space(struct verb_call *c, const struct order *p, const char *run_dir, str
 	if (rc)
 		return rc;
 	uint64_t frames = size.frame_bytes * (uint64_t)(p->end_k + 1) + size.fixed_bytes;
-	term_say(c->talk, TERM_DIM, "records %s to %s\n", recsize_text(frames, text, sizeof text), run_dir);
+	term_say(c->talk, TERM_DIM, "records %s to %s\n", recsize_text(frames, text, sizeof text),
+	         run_dir);
 	return recsize_check_disk(run_dir, recsize_total(&size, p->end_k), err);
 }
 
-/* ---- in memory -------------------------------------------------------------------------------------- */
+/* ---- in memory -------------------------------------------------------------------------- */
 
 struct memory_progress {
 	struct progress progress;
@@ -189,8 +198,12 @@ run_memory(struct verb_call *c, const struct order *p, const char *run_dir,
 	double start = term_now_s();
 	snprintf(rec_dir, sizeof rec_dir, "%s/rec", run_dir);
 	struct memory_params params = {
-		.topo = p->topo, .script = p->script, .ops = { &node_core_ops, &module_core_ops },
-		.end_k = p->end_k, .seed = p->topo->seed, .rec_dir = rec_dir,
+		.topo = p->topo,
+		.script = p->script,
+		.ops = { &node_core_ops, &module_core_ops },
+		.end_k = p->end_k,
+		.seed = p->topo->seed,
+		.rec_dir = rec_dir,
 	};
 	progress_begin(&m.progress, c->talk, "run");
 	int rc = host_memory_create(&params, &host, err);
@@ -198,13 +211,14 @@ run_memory(struct verb_call *c, const struct order *p, const char *run_dir,
 		rc = host_memory_run(host, memory_at, &m, err);
 	progress_end(&m.progress);
 	host_memory_destroy(&host);
-	*r = (struct supervisor_result){ .clean = rc == 0, .last_k = p->end_k,
+	*r = (struct supervisor_result){ .clean = rc == 0,
+		                         .last_k = p->end_k,
 		                         .wall_s = term_now_s() - start };
 	r->n_procs = r->n_exited = (unsigned)(p->topo->n_nodes + p->topo->n_modules);
 	return rc;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------ */
+/* ---- the end ---------------------------------------------------------------------------- */
 
 static void
 result_json(FILE *f, const struct order *p, const struct launch *l, const struct summary *s,
@@ -253,8 +267,10 @@ report(struct verb_call *c, const struct order *p, const struct launch *l,
 		result_json(stdout, p, l, &s, r);
 	} else {
 		if (!c->v[RUN_QUIET].given) {
-			printf("%s: %zu nodes, %zu links, %zu modules, seed %" PRIu64 ": %.6g s in %.3g s "
-			       "(x%.3g)\n", p->topo->name, p->topo->n_nodes, p->topo->n_links,
+			printf("%s: %zu nodes, %zu links, %zu modules, seed %" PRIu64
+			       ": %.6g s in %.3g s "
+			       "(x%.3g)\n",
+			       p->topo->name, p->topo->n_nodes, p->topo->n_links,
 			       p->topo->n_modules, p->topo->seed, plant_s, r->wall_s,
 			       r->wall_s > 0 ? plant_s / r->wall_s : 0);
 			summary_print(&s, p->topo, stdout);
@@ -268,7 +284,8 @@ report(struct verb_call *c, const struct order *p, const struct launch *l,
 		return r->exit_status ? r->exit_status : EXIT_INFRA;
 	if (!(s.worst_residual <= SUMMARY_RESIDUAL_MAX)) {
 		char text[160];
-		snprintf(text, sizeof text, "the energy of the run does not add up: residual %.2g at %.6g s",
+		snprintf(text, sizeof text,
+		         "the energy of the run does not add up: residual %.2g at %.6g s",
 		         s.worst_residual, (double)s.worst_k * topo_step_s(p->topo));
 		term_error(c->talk, text, NULL);
 		return EXIT_FAILED;
@@ -303,7 +320,8 @@ execute(struct verb_call *c, const struct order *p, struct launch *l)
 	if (ran && r.text[0])
 		term_error(c->talk, r.text, NULL);
 	if (!status && (r.exit_status == EXIT_SIGINT || r.exit_status == EXIT_SIGTERM)) {
-		term_note(c->talk, "stopped at step %" PRId64 " of %" PRId64 "; what was recorded is in %s",
+		term_note(c->talk,
+		          "stopped at step %" PRId64 " of %" PRId64 "; what was recorded is in %s",
 		          r.last_k, p->end_k, l->run_dir);
 		status = r.exit_status;
 	}
@@ -323,9 +341,17 @@ run_run(struct verb_call *c)
 	int status = make_order(c, p);
 	if (!status) {
 		struct launch l = {
-			.talk = c->talk, .how = "run", .bin_dir = c->bin_dir, .name = p->topo->name,
-			.topo = p->topo, .topology = p->topology, .script = p->script, .end_k = p->end_k,
-			.speed = p->speed, .pin = !c->v[RUN_NO_PIN].given, .seed = p->topo->seed,
+			.talk = c->talk,
+			.how = "run",
+			.bin_dir = c->bin_dir,
+			.name = p->topo->name,
+			.topo = p->topo,
+			.topology = p->topology,
+			.script = p->script,
+			.end_k = p->end_k,
+			.speed = p->speed,
+			.pin = !c->v[RUN_NO_PIN].given,
+			.seed = p->topo->seed,
 			.ready_fd = -1,
 		};
 		status = execute(c, p, &l);
@@ -336,12 +362,18 @@ run_run(struct verb_call *c)
 }
 
 const struct verb verb_run = {
-	"run", GROUP_MESH, "run a mesh for a given plant time, and record it",
+	"run",
+	GROUP_MESH,
+	"run a mesh for a given plant time, and record it",
 	"voltloom run topologies/tri3.yaml --for 600ms\n"
 	"voltloom run topologies/rack8.yaml --drill drill.yaml --out /tmp/r1\n"
 	"voltloom run topologies/rack8.yaml --for 1s --memory --json\n",
-	"The last line is `trace` with a hash over all recorder bytes: the same input gives the same\n"
-	"line, over real processes or with --memory, at every speed. Exit status 1: the energy of the\n"
+	"The last line is `trace` with a hash over all recorder bytes: the same input gives the "
+	"same\n"
+	"line, over real processes or with --memory, at every speed. Exit status 1: the energy of "
+	"the\n"
 	"run does not add up.",
-	run_opts, sizeof run_opts / sizeof *run_opts, run_run,
+	run_opts,
+	sizeof run_opts / sizeof *run_opts,
+	run_run,
 };

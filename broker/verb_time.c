@@ -64,17 +64,23 @@ run_resume(struct verb_call *c)
 }
 
 const struct verb verb_pause = {
-	"pause", GROUP_TIME, "stop the clock of the mesh between two steps", "voltloom pause\n", NULL,
-	LIST(time_opts), run_pause,
+	"pause",
+	GROUP_TIME,
+	"stop the clock of the mesh between two steps",
+	"voltloom pause\n",
+	NULL,
+	LIST(time_opts),
+	run_pause,
 };
 const struct verb verb_resume = {
-	"resume", GROUP_TIME, "let a paused mesh go on", "voltloom resume\n", NULL, LIST(time_opts),
-	run_resume,
+	"resume",        GROUP_TIME, "let a paused mesh go on", "voltloom resume\n", NULL,
+	LIST(time_opts), run_resume,
 };
 
 enum { STEP_N, STEP_TIMEOUT, STEP_MESH };
 static const struct opt step_opts[] = {
-	[STEP_N] = { "N", 0, OPT_COUNT, OPT_POSITIONAL, "N", "how many steps (default 1)", UNIT_NONE },
+	[STEP_N] = { "N", 0, OPT_COUNT, OPT_POSITIONAL, "N", "how many steps (default 1)",
+	             UNIT_NONE },
 	[STEP_TIMEOUT] = OPT_ROW_TIMEOUT,
 	[STEP_MESH] = OPT_ROW_MESH,
 };
@@ -86,7 +92,8 @@ run_step(struct verb_call *c)
 	int64_t step = -1;
 	int status = EXIT_OK;
 	for (uint64_t i = 0; i < n; i++) {
-		if (!agree(c, &c->v[STEP_MESH], &c->v[STEP_TIMEOUT], "step", NULL, 0, &step, &status))
+		if (!agree(c, &c->v[STEP_MESH], &c->v[STEP_TIMEOUT], "step", NULL, 0, &step,
+		           &status))
 			return status;
 	}
 	if (n > 0)
@@ -96,10 +103,14 @@ run_step(struct verb_call *c)
 }
 
 const struct verb verb_step = {
-	"step", GROUP_TIME, "advance a paused mesh by single steps",
+	"step",
+	GROUP_TIME,
+	"advance a paused mesh by single steps",
 	"voltloom step      # one macro step\n"
 	"voltloom step 10\n",
-	NULL, LIST(step_opts), run_step,
+	NULL,
+	LIST(step_opts),
+	run_step,
 };
 
 enum { SPEED_X, SPEED_TIMEOUT, SPEED_MESH };
@@ -126,9 +137,13 @@ run_speed(struct verb_call *c)
 }
 
 const struct verb verb_speed = {
-	"speed", GROUP_TIME, "how fast plant time runs",
+	"speed",
+	GROUP_TIME,
+	"how fast plant time runs",
 	"voltloom speed 0.1   # slow motion\n"
 	"voltloom speed 1     # real time\n"
 	"voltloom speed max\n",
-	"The plant computes the same bytes at every speed.", LIST(speed_opts), run_speed,
+	"The plant computes the same bytes at every speed.",
+	LIST(speed_opts),
+	run_speed,
 };

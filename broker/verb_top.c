@@ -9,7 +9,8 @@
 enum { TOP_ARGS };
 static const struct opt top_opts[] = {
 	[TOP_ARGS] = { "ARGS", 0, OPT_TEXT, OPT_POSITIONAL | OPT_MANY | OPT_PASS, "ARGS",
-	               "--mesh NAME, --once, --batch, --json and others: voltloom top --help", UNIT_NONE },
+	               "--mesh NAME, --once, --batch, --json and others: voltloom top --help",
+	               UNIT_NONE },
 };
 
 struct handover {
@@ -82,9 +83,14 @@ run_top(struct verb_call *c)
 }
 
 const struct verb verb_top = {
-	"top", GROUP_LOOK, "the dashboard of a running mesh",
+	"top",
+	GROUP_LOOK,
+	"the dashboard of a running mesh",
 	"voltloom top\n"
 	"voltloom top --once        # one screen as text\n"
 	"voltloom top --json\n",
-	"A client only: closing it changes nothing.", top_opts, sizeof top_opts / sizeof *top_opts, run_top,
+	"A client only: closing it changes nothing.",
+	top_opts,
+	sizeof top_opts / sizeof *top_opts,
+	run_top,
 };

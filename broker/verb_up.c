@@ -1,9 +1,9 @@
 /*
  * up: starts a mesh and stays with it, or leaves it behind with --detach.
  *
- * Detached: the child of one fork becomes the supervisor in its own session; the parent reads a pipe
- * until the mesh is ready or has failed. Lines in the pipe: "L <text>" something happened,
- * "R <ready> <total> <seconds>" ready, "F <status> <text>" failed. EOF without R or F: it died.
+ * Detached: the child of one fork becomes the supervisor in its own session; the parent reads a
+ * pipe until the mesh is ready or has failed. Lines in the pipe: "L <text>" something happened, "R
+ * <ready> <total> <seconds>" ready, "F <status> <text>" failed. EOF without R or F: it died.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,26 +21,29 @@
 #include "verb.h"
 
 #define UP_RECORD_MAX_BYTES (2ull << 30) /* per run, however long it is up */
-#define UP_SETTLE_S 0.02  /* plant time after which the first voltages are shown */
+#define UP_SETTLE_S 0.02                 /* plant time after which the first voltages are shown */
 #define UP_SETTLE_WALL_S 0.5
 
 enum { UP_TOPOLOGY, UP_DEMO, UP_DETACH, UP_SEED, UP_SPEED, UP_NO_PIN, UP_NAME, UP_JSON };
 static const struct opt up_opts[] = {
-	[UP_TOPOLOGY] = { "TOPOLOGY", 0, OPT_TEXT, OPT_POSITIONAL | OPT_FILE, "FILE", "the topology file",
-	                  UNIT_NONE },
-	[UP_DEMO] = { "demo", 0, OPT_FLAG, 0, NULL, "the rack of 8 nodes that comes with voltloom", UNIT_NONE },
-	[UP_DETACH] = { "detach", 'd', OPT_FLAG, 0, NULL, "return when the mesh is ready, and leave it running",
+	[UP_TOPOLOGY] = { "TOPOLOGY", 0, OPT_TEXT, OPT_POSITIONAL | OPT_FILE, "FILE",
+	                  "the topology file", UNIT_NONE },
+	[UP_DEMO] = { "demo", 0, OPT_FLAG, 0, NULL, "the rack of 8 nodes that comes with voltloom",
+	              UNIT_NONE },
+	[UP_DETACH] = { "detach", 'd', OPT_FLAG, 0, NULL,
+	                "return when the mesh is ready, and leave it running", UNIT_NONE },
+	[UP_SEED] = { "seed", 's', OPT_COUNT, 0, "N",
+	              "seed of everything random (default: the file's)", UNIT_NONE },
+	[UP_SPEED] = { "speed", 0, OPT_SPEED, 0, "X",
+	               "plant seconds per second at most (default 1)", UNIT_NONE },
+	[UP_NO_PIN] = { "no-pin", 0, OPT_FLAG, 0, NULL, "do not pin processes to cores",
 	                UNIT_NONE },
-	[UP_SEED] = { "seed", 's', OPT_COUNT, 0, "N", "seed of everything random (default: the file's)",
-	              UNIT_NONE },
-	[UP_SPEED] = { "speed", 0, OPT_SPEED, 0, "X", "plant seconds per second at most (default 1)", UNIT_NONE },
-	[UP_NO_PIN] = { "no-pin", 0, OPT_FLAG, 0, NULL, "do not pin processes to cores", UNIT_NONE },
-	[UP_NAME] = { "name", 'n', OPT_TEXT, 0, "NAME", "call the mesh so (default: the file's name)",
-	              UNIT_NONE },
+	[UP_NAME] = { "name", 'n', OPT_TEXT, 0, "NAME",
+	              "call the mesh so (default: the file's name)", UNIT_NONE },
 	[UP_JSON] = OPT_ROW_JSON,
 };
 
-/* ---- the child's side, and the foreground -------------------------------------------------------- */
+/* ---- the child's side, and the foreground ----------------------------------------------- */
 
 /* Runs the mesh to its end. Returns the exit status. */
 static int
@@ -69,11 +72,11 @@ run_mesh(struct verb_call *c, struct launch *l)
 		else if (r.text[0])
 			term_error(c->talk, r.text, NULL);
 		if (l->ready_fd < 0)
-			term_say(c->talk, TERM_PLAIN, "%s stopped: %u/%u exited, %u left behind\n", l->name,
-			         r.n_exited, r.n_procs, r.n_left);
+			term_say(c->talk, TERM_PLAIN, "%s stopped: %u/%u exited, %u left behind\n",
+			         l->name, r.n_exited, r.n_procs, r.n_left);
 	}
 	struct err close_err = ERR_INIT;
-	if (launch_close(l, opened && !rc ? &r : NULL, &close_err)) {
+	if (launch_close(l, opened ? &r : NULL, &close_err)) {
 		int failed = verb_fail(c, &close_err, NULL);
 		status = status ? status : failed;
 	}
@@ -96,7 +99,7 @@ become_daemon(struct verb_call *c, struct launch *l)
 	return run_mesh(c, l);
 }
 
-/* ---- the parent's side ------------------------------------------------------------------------------ */
+/* ---- the parent's side ------------------------------------------------------------------ */
 
 static void
 forward_signal(pid_t child)
@@ -139,7 +142,8 @@ died_silently(struct verb_call *c, pid_t child)
 	char text[96] = "the supervisor ended before the mesh was ready";
 	waitpid(child, &st, 0);
 	if (WIFSIGNALED(st))
-		snprintf(text, sizeof text, "the supervisor died of signal %d before the mesh was ready",
+		snprintf(text, sizeof text,
+		         "the supervisor died of signal %d before the mesh was ready",
 		         WTERMSIG(st));
 	term_error(c->talk, text, NULL);
 	return WIFEXITED(st) && WEXITSTATUS(st) ? WEXITSTATUS(st) : EXIT_INFRA;
@@ -156,7 +160,8 @@ look_at_bus(const struct launch *l, struct busview_now *now)
 		return;
 	do {
 		busview_look(bus, now);
-		if (now->n == l->topo->n_nodes && (double)now->min_k * topo_step_s(l->topo) >= UP_SETTLE_S)
+		if (now->n == l->topo->n_nodes &&
+		    (double)now->min_k * topo_step_s(l->topo) >= UP_SETTLE_S)
 			break;
 		poll(NULL, 0, 5);
 	} while (term_now_s() - start < UP_SETTLE_WALL_S);
@@ -205,7 +210,8 @@ print_ready(struct verb_call *c, struct launch *l, pid_t child)
 	} else {
 		printf("%s\n", line);
 	}
-	verb_next(c, "Watch: voltloom top    Break something: voltloom kill %s    Stop: voltloom down",
+	verb_next(c,
+	          "Watch: voltloom top    Break something: voltloom kill %s    Stop: voltloom down",
 	          l->topo->nodes[l->topo->n_nodes > 2 ? 2 : 0].id);
 }
 
@@ -257,7 +263,7 @@ detach(struct verb_call *c, struct launch *l)
 	return status;
 }
 
-/* ---- before the start ----------------------------------------------------------------------------------- */
+/* ---- before the start ------------------------------------------------------------------- */
 
 static int
 tidy_and_check_name(struct verb_call *c, const char *name)
@@ -272,8 +278,10 @@ tidy_and_check_name(struct verb_call *c, const char *name)
 		if (list.m[i].alive && strcmp(list.m[i].name, name) == 0) {
 			err_set(&err, ERR_STATE, "%s is running already (pid %ld)", name,
 			        (long)list.m[i].supervisor.pid);
-			status = verb_fail(c, &err, "stop it with 'voltloom down', or start a second one with "
-			                            "--name");
+			status = verb_fail(
+				c, &err,
+				"stop it with 'voltloom down', or start a second one with "
+				"--name");
 		}
 	}
 	if (!status && mesh_list_remove_stale(&list, &n_stale, &err))
@@ -285,7 +293,8 @@ tidy_and_check_name(struct verb_call *c, const char *name)
 	return status;
 }
 
-/* `up` runs for an unknown time, so it keeps the last record.keep seconds, and never more than a limit. */
+/* `up` runs for an unknown time, so it keeps the last record.keep seconds, and never more than a
+ * limit. */
 static int
 choose_keep(struct launch *l, struct err *err)
 {
@@ -295,20 +304,26 @@ choose_keep(struct launch *l, struct err *err)
 	if (rc)
 		return rc;
 	double frames = ceil(l->topo->record_keep_s / topo_step_s(l->topo));
-	double most = (double)UP_RECORD_MAX_BYTES / (double)(size.frame_bytes ? size.frame_bytes : 1);
+	double most =
+		(double)UP_RECORD_MAX_BYTES / (double)(size.frame_bytes ? size.frame_bytes : 1);
 	l->keep_frames = (uint64_t)fmax(1, fmin(frames, most));
 	rc = rundir_root(root, err);
-	return rc ? rc : recsize_check_disk(root, recsize_total(&size, (int64_t)l->keep_frames), err);
+	return rc ? rc
+	          : recsize_check_disk(root, recsize_total(&size, (int64_t)l->keep_frames), err);
 }
 
 static int
 check_name(struct verb_call *c, const char *name)
 {
 	size_t n = strlen(name);
-	if (n == 0 || n >= TOPO_ID_MAX || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	                                         "0123456789_-") != n || name[0] == '-')
-		return verb_usage(c, NULL, "--name: '%s' is not a name of at most %d letters, digits, _ and -",
-		                  name, TOPO_ID_MAX - 1);
+	if (n == 0 || n >= TOPO_ID_MAX ||
+	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                 "0123456789_-") != n ||
+	    name[0] == '-')
+		return verb_usage(
+			c, NULL,
+			"--name: '%s' is not a name of at most %d letters, digits, _ and -", name,
+			TOPO_ID_MAX - 1);
 	return EXIT_OK;
 }
 
@@ -318,12 +333,15 @@ find_topology(struct verb_call *c, char path[RUNDIR_PATH_MAX])
 	struct err err = ERR_INIT;
 	const struct opt_value *v = c->v;
 	if (v[UP_DEMO].given == v[UP_TOPOLOGY].given)
-		return verb_usage(c, "voltloom up --demo", v[UP_DEMO].given ?
-		                  "--demo is a topology of its own: leave %s out" :
-		                  "which mesh? give a topology file, or --demo%s",
+		return verb_usage(c, "voltloom up --demo",
+		                  v[UP_DEMO].given
+		                          ? "--demo is a topology of its own: leave %s out"
+		                          : "which mesh? give a topology file, or --demo%s",
 		                  v[UP_DEMO].given ? v[UP_TOPOLOGY].text : "");
 	if (v[UP_DEMO].given)
-		return verb_data_file(c, "topologies", "rack8", path, &err) ? verb_fail(c, &err, NULL) : 0;
+		return verb_data_file(c, "topologies", "rack8", path, &err)
+		               ? verb_fail(c, &err, NULL)
+		               : 0;
 	snprintf(path, RUNDIR_PATH_MAX, "%s", v[UP_TOPOLOGY].text);
 	return EXIT_OK;
 }
@@ -348,10 +366,19 @@ run_up(struct verb_call *c)
 	if (v[UP_SEED].given)
 		topo->seed = v[UP_SEED].count;
 	struct launch l = {
-		.talk = c->talk, .how = "up", .bin_dir = c->bin_dir,
-		.name = v[UP_NAME].given ? v[UP_NAME].text : topo->name, .topo = topo, .topology = path,
-		.end_k = INT64_MAX, .speed = v[UP_SPEED].given ? v[UP_SPEED].real : 1, .adapt = true,
-		.pin = !v[UP_NO_PIN].given, .live = true, .seed = topo->seed, .ready_fd = -1,
+		.talk = c->talk,
+		.how = "up",
+		.bin_dir = c->bin_dir,
+		.name = v[UP_NAME].given ? v[UP_NAME].text : topo->name,
+		.topo = topo,
+		.topology = path,
+		.end_k = INT64_MAX,
+		.speed = v[UP_SPEED].given ? v[UP_SPEED].real : 1,
+		.adapt = true,
+		.pin = !v[UP_NO_PIN].given,
+		.live = true,
+		.seed = topo->seed,
+		.ready_fd = -1,
 	};
 	status = tidy_and_check_name(c, l.name);
 	if (!status && choose_keep(&l, &err))
@@ -363,11 +390,16 @@ run_up(struct verb_call *c)
 }
 
 const struct verb verb_up = {
-	"up", GROUP_MESH, "start a mesh in real time",
+	"up",
+	GROUP_MESH,
+	"start a mesh in real time",
 	"voltloom up --demo --detach          # the rack of 8 nodes, in the background\n"
 	"voltloom up my.yaml                  # in the foreground, Ctrl-C stops it\n"
 	"voltloom up my.yaml --name second    # beside another one\n",
-	"The mesh runs paced at real time; when this machine cannot hold that, slower, and says so.\n"
+	"The mesh runs paced at real time; when this machine cannot hold that, slower, and says "
+	"so.\n"
 	"What happens is recorded (the last record.keep of it): see voltloom export.",
-	up_opts, sizeof up_opts / sizeof *up_opts, run_up,
+	up_opts,
+	sizeof up_opts / sizeof *up_opts,
+	run_up,
 };

@@ -2,10 +2,10 @@
  * voltloom - the one command, with verbs.
  *
  *   verb.[ch]      the table of verbs, what they share        opts.[ch]    their arguments
- *   verb_*.c       one verb or family each                    term.[ch]    colour, live lines, progress
- *   rundir.[ch]    run and socket directories                 meshes.[ch]  which meshes run here
- *   client.[ch]    requests to a running mesh                 status.[ch]  its answer to `status`
- *   supervisor.h   the processes of a mesh (up, run)          procfs.[ch]  who a pid is
+ *   verb_*.c       one verb or family each                    term.[ch]    colour, live lines,
+ * progress rundir.[ch]    run and socket directories                 meshes.[ch]  which meshes run
+ * here client.[ch]    requests to a running mesh                 status.[ch]  its answer to
+ * `status` supervisor.h   the processes of a mesh (up, run)          procfs.[ch]  who a pid is
  *
  * Stages: the verb is found, its arguments are decoded, it runs, stdout is closed. A reader that
  * goes away (SIGPIPE) is a normal end; a stdout that cannot be written is not.
@@ -27,13 +27,15 @@ nothing(int signo)
 	(void)signo;
 }
 
-/* A handler, not SIG_IGN: programs that we start must not inherit it. */
+/* A reader that goes away and a file that grows too large are errors of the call, no deaths. A
+ * handler, not SIG_IGN: programs that we start must not inherit it. */
 static void
-disarm_sigpipe(void)
+disarm_signals(void)
 {
 	struct sigaction sa = { .sa_handler = nothing };
 	sigemptyset(&sa.sa_mask);
 	sigaction(SIGPIPE, &sa, NULL);
+	sigaction(SIGXFSZ, &sa, NULL);
 }
 
 static int
@@ -46,7 +48,8 @@ find_folders(char bin[PATH_MAX], char data[PATH_MAX + 32], struct err *err)
 	char *slash = strrchr(bin, '/');
 	slash[slash == bin] = '\0';
 	snprintf(data, PATH_MAX + 32, "%s/../share/voltloom", bin);
-	char *real = realpath(data, NULL); /* shorter in messages; a missing folder is found out later */
+	char *real =
+		realpath(data, NULL); /* shorter in messages; a missing folder is found out later */
 	if (real)
 		snprintf(data, PATH_MAX + 32, "%s", real);
 	free(real);
@@ -115,7 +118,7 @@ main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	struct verb_call c = { .talk = &talk, .bin_dir = bin, .data_dir = data };
 	int status;
-	disarm_sigpipe();
+	disarm_signals();
 	term_init(&talk, stderr);
 	if (find_folders(bin, data, &err))
 		return verb_fail(&c, &err, NULL);

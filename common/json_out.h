@@ -18,14 +18,15 @@ enum { JSON_OUT_DEPTH_MAX = 16 };
 struct json_out {
 	FILE *f;
 	unsigned depth;
-	char close[JSON_OUT_DEPTH_MAX]; /* what ends each level */
+	char close[JSON_OUT_DEPTH_MAX];  /* what ends each level */
 	bool filled[JSON_OUT_DEPTH_MAX]; /* the level has a value */
 };
 
 void json_out_init(struct json_out *, FILE *);
 void json_out_object(struct json_out *, const char *key);
 void json_out_array(struct json_out *, const char *key);
-void json_out_end(struct json_out *); /* of the innermost object or array; the outermost ends the line */
+void json_out_end(
+	struct json_out *); /* of the innermost object or array; the outermost ends the line */
 void json_out_text(struct json_out *, const char *key, const char *text); /* NULL: null */
 void json_out_int(struct json_out *, const char *key, int64_t);
 void json_out_real(struct json_out *, const char *key, double);

@@ -6,16 +6,20 @@
  *   source = useful + loss + fault + (stored - stored0) + (in_flight - in_flight0) + in_transit
  *            + abandoned
  * A dead life counts with its last frame.
+ *
  *   in_flight   energy of the waves sent in step k-1 that the other end may still take in
  *   in_transit  -(what modules took and nodes have not yet paid): the account of each live port
- * plus the answer that is under way; negative, because the bus still holds that energy abandoned
- * booked by nodes (line capacitance moved) + waves that no end took in + what was stored in dead
- * lives (less what their successors began with) + debts of dead ports None of these is formed as a
- * difference of the others: a wave is in flight, or abandoned, by its own energy at the sender and
- * by whether the other end's frame says that it had the link closed in the next step; a port's debt
- * is formed from the node's account and the module's meter. So a lost or altered wave or answer
- * shows as residual. Per link, sent minus received must be the change in flight, and per port,
- * taken = paid + account + under way; the worst of each is named.
+ *               plus the answer that is under way; negative, for the bus still holds that energy
+ *   abandoned   booked by nodes (line capacitance moved)
+ *               + waves that no end took in
+ *               + stored in dead lives, less what their successors began with
+ *               + debts of dead ports
+ *
+ * None of these is formed as a difference of the others: a wave is in flight, or abandoned, by its
+ * own energy at the sender and by whether the other end's frame says that it had the link closed in
+ * the next step; a port's debt is formed from the node's account and the module's meter. So a lost
+ * or altered wave or answer shows as residual. Per link, sent minus received must be the change in
+ * flight, and per port, taken = paid + account + under way; the worst of each is named.
  */
 #ifndef VL_LEDGER_H
 #define VL_LEDGER_H

@@ -10,8 +10,9 @@
  * File. The file is made under a temporary name and linked to its own when the header is complete,
  * so that a file with the right name always has a header. Frames go through one mapped window of
  * one segment that starts at the page of the last frame, so frames may straddle segments; all that
- * is mapped has been allocated before, so writing cannot raise SIGBUS. Memory. Blocks that hold a
- * whole number of frames and never move.
+ * is mapped has been allocated before, so writing cannot raise SIGBUS.
+ *
+ * Memory. Blocks that hold a whole number of frames and never move.
  */
 #ifndef VL_REC_STREAM_H
 #define VL_REC_STREAM_H

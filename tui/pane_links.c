@@ -10,6 +10,7 @@
 enum {
 	LINKS_ARROW = 5,    /* columns of the arrow */
 	LINKS_POWER = 7,
+	LINKS_ID_MAX = 12,  /* longer names are cut */
 	LINKS_MORE = 9,     /* columns that current and load add when there is room */
 };
 /* The arrow is heavy above this fraction. */
@@ -78,6 +79,7 @@ pane_links_draw(struct canvas *c, const struct area *a, const struct shot *s, co
 		id_w = na > id_w ? na : id_w;
 		id_w = nb > id_w ? nb : id_w;
 	}
+	id_w = id_w > LINKS_ID_MAX ? LINKS_ID_MAX : id_w;
 	int need = 2 * id_w + LINKS_ARROW + 2 + LINKS_POWER + 3;
 	int room = a->w - 1;
 	if (room < 1 || a->h < 1)

@@ -98,6 +98,27 @@ talks "$tri3"
 run run "$tri3" --for 1ms --out /proc/x
 is 4
 talks /proc/x
+# A file that cannot grow: the error names it.
+what='voltloom run, ulimit -f'
+(ulimit -f 16 && exec timeout 60 "$vl" run "$tri3" --for 50ms --memory --out "$work/small" >"$out" 2>"$err")
+status=$?
+is 4
+talks "$work/small"
+
+# Ctrl-C and SIGTERM end a run in order.
+for signal in INT:130 TERM:143; do
+	what="voltloom run, SIG${signal%:*}"
+	timeout --foreground 60 "$vl" run "$tri3" --for 1000s --speed 1 --out "$work/$signal" >"$out" 2>"$err" </dev/null &
+	child=$!
+	until_true test -e "$work/$signal/rec/node.n1.1.frames" || fail 'does not start'
+	kill -"${signal%:*}" $child
+	wait $child
+	status=$?
+	[ "$status" -eq "${signal#*:}" ] || fail "exit status $status"
+	talks 'stopped at step'
+	[ -z "$(ls "$XDG_RUNTIME_DIR/vl")" ] || fail 'socket directories are left'
+done
+
 # More than any disk has: refused before anything starts.
 run run "$src/topologies/ring200.yaml" --for 100000s --out "$work/big"
 is 4

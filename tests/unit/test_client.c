@@ -20,9 +20,9 @@ static struct err err;
 
 /* A supervisor that answers as told: a ROUTER in a thread. */
 struct fake {
-	const char *name;        /* "sup.cmd", "relay.cmd" */
-	unsigned deaf;           /* requests that it does not answer */
-	const char *raw;         /* answers with these bytes; NULL: a proper answer */
+	const char *name; /* "sup.cmd", "relay.cmd" */
+	unsigned deaf;    /* requests that it does not answer */
+	const char *raw;  /* answers with these bytes; NULL: a proper answer */
 	size_t raw_len;
 	bool refuses, late, with_status;
 	/* what it saw */
@@ -161,7 +161,8 @@ serve(void *arg)
 {
 	struct fake *f = arg;
 	for (;;) {
-		zmq_pollitem_t items[] = { { f->router, 0, ZMQ_POLLIN, 0 }, { f->stop, 0, ZMQ_POLLIN, 0 } };
+		zmq_pollitem_t items[] = { { f->router, 0, ZMQ_POLLIN, 0 },
+			                   { f->stop, 0, ZMQ_POLLIN, 0 } };
 		zmq_poll(items, 2, -1);
 		if (items[1].revents)
 			return NULL;
@@ -200,7 +201,8 @@ fake_end(struct fake *f)
 static int
 ask(const struct procfs_id *sup, double timeout_s, struct client_reply *r)
 {
-	const struct client_arg args[] = { { "target", "n4", 0 }, { "level_w", NULL, 250 },
+	const struct client_arg args[] = { { "target", "n4", 0 },
+		                           { "level_w", NULL, 250 },
 		                           { "ramp_s", NULL, NAN } };
 	struct client *c = NULL;
 	int rc = client_open(dir, sup, &c, &err);
@@ -294,9 +296,17 @@ static const struct {
 	const char *bytes;
 	size_t len;
 } bad[] = {
-	{ "", 0 }, { "\xc1", 1 }, { "\x80", 1 }, { "\x93\x01\x02\x03", 4 }, { "\x82\xa2id", 4 },
-	{ "\xdf\xff\xff\xff\xff", 5 }, { "\x81\xa2ok\xc3", 5 }, { "\x81\x01\x02", 3 },
-	{ "\x81\xa4" "data\xdd\x00\x00\xff\xff", 11 },
+	{ "", 0 },
+	{ "\xc1", 1 },
+	{ "\x80", 1 },
+	{ "\x93\x01\x02\x03", 4 },
+	{ "\x82\xa2id", 4 },
+	{ "\xdf\xff\xff\xff\xff", 5 },
+	{ "\x81\xa2ok\xc3", 5 },
+	{ "\x81\x01\x02", 3 },
+	{ "\x81\xa4"
+	  "data\xdd\x00\x00\xff\xff",
+	  11 },
 };
 
 /* Nothing that comes back may be taken for an answer, or crash. */

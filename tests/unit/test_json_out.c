@@ -75,8 +75,13 @@ END_TEST
 
 START_TEST(test_numbers)
 {
-	static const double values[] = { 0.1, 1.0 / 3, 48, -2.5e-300, 1.7976931348623157e308,
-		                         4.9406564584124654e-324, 123456789.12345679 };
+	static const double values[] = { 0.1,
+		                         1.0 / 3,
+		                         48,
+		                         -2.5e-300,
+		                         1.7976931348623157e308,
+		                         4.9406564584124654e-324,
+		                         123456789.12345679 };
 	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
 		teardown();
 		setup();

@@ -124,8 +124,9 @@ END_TEST
 /* A row that passes everything on leaves even --help alone. */
 START_TEST(test_pass)
 {
-	static const struct opt pass[] = { { "ARGS", 0, OPT_TEXT, OPT_POSITIONAL | OPT_MANY | OPT_PASS, "ARGS",
-		                             "", UNIT_NONE } };
+	static const struct opt pass[] = {
+		{ "ARGS", 0, OPT_TEXT, OPT_POSITIONAL | OPT_MANY | OPT_PASS, "ARGS", "", UNIT_NONE }
+	};
 	char a[] = "--help", b[] = "--", *words[] = { a, b };
 	struct opt_value one;
 	ck_assert_int_eq(opts_parse(pass, 1, 2, words, &one, help, &err), 0);

@@ -242,14 +242,18 @@ START_TEST(test_meshes)
 	ck_assert_str_eq(help, "start one: voltloom up --demo");
 	mesh_list_free(&l);
 
-	/* ours, with a name that JSON has to escape in its paths, and one of a process that is gone */
+	/* ours, with a name that JSON has to escape in its paths, and one of a process that is gone
+	 */
 	ck_assert_int_eq(sockdir_create(a, &err), 0);
 	ck_assert_int_eq(sockdir_create(b, &err), 0);
 	ck_assert_int_eq(mesh_announce(a, "rack8", "/run \"dir\"\\\t\303\251", "/t.yaml", &err), 0);
 	snprintf(path, sizeof path, "%s/mesh.json", b);
 	FILE *f = fopen(path, "w");
-	ck_assert(f && fputs("{\"mesh\":\"old\",\"pid\":1,\"starttime\":1,\"run_dir\":\"/r\",\"topology\":\"/t\"}\n",
-	                     f) >= 0 && fclose(f) == 0);
+	ck_assert(f &&
+	          fputs("{\"mesh\":\"old\",\"pid\":1,\"starttime\":1,\"run_dir\":\"/"
+	                "r\",\"topology\":\"/t\"}\n",
+	                f) >= 0 &&
+	          fclose(f) == 0);
 	ck_assert_int_eq(mesh_list_scan(&l, &err), 0);
 	ck_assert_uint_eq(l.n, 2);
 	ck_assert_str_eq(l.m[0].name, "old");
@@ -283,9 +287,15 @@ END_TEST
 /* Damaged mesh.json: passed over while young (it may be on its way), never a crash. */
 START_TEST(test_damaged)
 {
-	static const char *const texts[] = { "", "{", "[]", "{\"mesh\":[]}", "{\"mesh\":\"a\",\"pid\":\"x\"}",
-		                             "{\"mesh\":\"a\",\"pid\":-1,\"starttime\":0,\"run_dir\":\"\","
-		                             "\"topology\":\"\"}" };
+	static const char *const texts[] = {
+		"",
+		"{",
+		"[]",
+		"{\"mesh\":[]}",
+		"{\"mesh\":\"a\",\"pid\":\"x\"}",
+		"{\"mesh\":\"a\",\"pid\":-1,\"starttime\":0,\"run_dir\":\"\","
+		"\"topology\":\"\"}"
+	};
 	char a[RUNDIR_PATH_MAX], path[RUNDIR_PATH_MAX + 16];
 	struct mesh_list l;
 	ck_assert_int_eq(sockdir_create(a, &err), 0);

@@ -379,7 +379,7 @@ START_TEST(constant_power)
 	/* Feed node: stable below C V^2/tau = 1 mF x 48^2/1 ms = 2304 W; a warning from half of
 	 * that on. */
 	const char *mesh = HEAD "nodes: [ { id: a, supercap: none, c_bus: 1mF, feed: { i_rated: "
-	                        "100A }, load: [[0s, %dW, 0s]] } ]\n";
+				"100A }, load: [[0s, %dW, 0s]] } ]\n";
 	char text[400];
 	snprintf(text, sizeof text, mesh, 1150);
 	load_ok(text);
@@ -389,7 +389,7 @@ START_TEST(constant_power)
 	ck_assert(told(DIAG_WARNING, "stable below c_bus V^2/tau = 2304 W"));
 	/* Behind a cable: R C V^2/L = 5 mOhm x 5 mF x 2304/20 uH = 2880 W. */
 	mesh = HEAD "nodes: [ { id: a, feed: { i_rated: 100A } }, { id: b, supercap: %s, c_bus: "
-	            "5mF, load: [[0s, 1500W, 0s]] } ]\n"
+		    "5mF, load: [[0s, 1500W, 0s]] } ]\n"
 		    "links: [ { id: k, between: [a, b], r: 5mOhm, l: 20uH } ]\n";
 	snprintf(text, sizeof text, mesh, "none");
 	load_ok(text);
@@ -503,28 +503,50 @@ START_TEST(cpu_power)
 }
 END_TEST
 
+/* What `print` writes. */
+static char *
+printed(void (*print)(FILE *))
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	ck_assert_ptr_nonnull(f);
+	print(f);
+	fclose(f);
+	return text;
+}
+
+static void
+same_as_file(const char *name, void (*print)(FILE *))
+{
+	char file[4300], *want = printed(print);
+	const char *src = getenv("VL_SRC");
+	snprintf(file, sizeof file, "%s/docs/%s", src ? src : ".", name);
+	FILE *f = fopen(file, "r");
+	ck_assert_msg(f != NULL, "%s", file);
+	size_t len = strlen(want);
+	char *got = calloc(1, len + 2);
+	ck_assert_ptr_nonnull(got);
+	size_t n = fread(got, 1, len + 1, f);
+	fclose(f);
+	ck_assert_msg(n == len && !strcmp(got, want),
+	              "%s is not what the tables say: write it again", file);
+	free(got);
+	free(want);
+}
+
 START_TEST(reference)
 {
-	/* The reference names every key that the checker knows; its JSON schema names them too. */
-	static const char *const keys[] = { "c_bus",   "supercap", "port_period", "r_port",
-		                            "between", "fuse",     "workload" };
-	char *text[2] = { NULL, NULL };
-	size_t size;
-	FILE *f = open_memstream(&text[0], &size);
-	topo_print_reference(f);
-	fclose(f);
-	f = open_memstream(&text[1], &size);
-	topo_print_json_schema(f);
-	fclose(f);
+	/* The pages in docs/ are what the tables say today. */
+	static const char *const keys[] = { "\"c_bus\"",   "\"supercap\"", "\"port_period\"",
+		                            "\"r_port\"",  "\"between\"",  "\"fuse\"",
+		                            "\"workload\"" };
+	same_as_file("topology.md", topo_print_reference);
+	same_as_file("drills.md", drill_print_reference);
+	char *schema = printed(topo_print_json_schema);
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-		ck_assert(strstr(text[0], keys[i]) && strstr(text[1], keys[i]));
-	free(text[0]);
-	f = open_memstream(&text[0], &size);
-	drill_print_reference(f);
-	fclose(f);
-	ck_assert_ptr_nonnull(strstr(text[0], "`short`"));
-	free(text[0]);
-	free(text[1]);
+		ck_assert_msg(strstr(schema, keys[i]) != NULL, "%s", keys[i]);
+	free(schema);
 }
 END_TEST
 

@@ -1,0 +1,155 @@
+/*
+ * The plant against ngspice on the same networks (data/, made by refgen.py; ref1, ref3 and ref9 came
+ * with their waveforms). Limits are stated accuracy, not what the run before gave.
+ *
+ * VL_REF_DATA: another folder with the cases; VL_REF_TABLE: file that gets the table of errors.
+ */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "refcase.h"
+
+/* mV and A; 0: not limited. */
+static const struct limit {
+	const char *name;
+	double step_s;
+	double bus_mv, bus_rms_mv, vin_mv, vin_rms_mv, link_a;
+} limits[] = {
+	{ "ref1_tri3_loadstep", 1e-4, 1.5, 0.05, 0, 0, 0.2 },
+	{ "ref3_ring8_linkcut", 1e-4, 1.5, 0.05, 0, 0, 0.5 },
+	{ "ref9_tri3_dualfed_loadstep", 1e-4, 16, 0.9, 25, 1.5, 0.4 },
+	{ "own_phase0", 1e-4, 40, 0, 70, 0, 0 },
+	{ "own_phase1", 1e-4, 40, 0, 70, 0, 0 },
+	{ "own_phase2", 1e-4, 40, 0, 70, 0, 0 },
+	{ "own_phase3", 1e-4, 40, 0, 70, 0, 0 },
+	{ "own_phase4", 1e-4, 40, 0, 70, 0, 0 },
+	{ "own_phase5", 1e-4, 40, 0, 70, 0, 0 },
+	{ "own_phase6", 1e-4, 40, 0, 70, 0, 0 },
+	{ "own_phase7", 1e-4, 40, 0, 70, 0, 0 },
+	{ "own_phase8", 1e-4, 40, 0, 70, 0, 0 },
+	{ "own_phase9", 1e-4, 40, 0, 70, 0, 0 },
+	{ "own_takeover", 1e-4, 40, 0, 70, 0, 0.5 },
+	{ "own_death", 1e-4, 1.5, 0.05, 0, 0, 0.5 },
+	{ "own_close", 1e-4, 8, 0.4, 0, 0, 0.5 },
+	{ "own_short", 1e-5, 20, 0.8, 0, 0, 0.4 },
+};
+enum { N_LIMITS = sizeof limits / sizeof limits[0] };
+
+static const char *
+data_dir(char *buf, size_t size)
+{
+	const char *dir = getenv("VL_REF_DATA"), *src = getenv("VL_SRC");
+
+	if (dir)
+		return dir;
+	snprintf(buf, size, "%s/tests/reference/data", src ? src : ".");
+	return buf;
+}
+
+static struct refcase_result
+run(const struct limit *l)
+{
+	char dir[512];
+	struct refcase *r = refcase_read(data_dir(dir, sizeof dir), l->name, l->step_s, 10);
+	struct refcase_result res = refcase_run(r, &node_core_ops, &module_core_ops);
+
+	refcase_destroy(&r);
+	return res;
+}
+
+static void
+within(const char *name, const char *what, double value, double limit)
+{
+	if (limit > 0)
+		ck_assert_msg(value <= limit, "%s: %s %.4g is above %.4g", name, what, value, limit);
+}
+
+START_TEST(test_against_ngspice)
+{
+	const struct limit *l = &limits[_i];
+	struct refcase_result r = run(l);
+
+	ck_assert_uint_gt(r.bus.n, 400);
+	within(l->name, "bus max mV", r.bus.max * 1e3, l->bus_mv);
+	within(l->name, "bus rms mV", r.bus.rms * 1e3, l->bus_rms_mv);
+	within(l->name, "module input max mV", r.vin.max * 1e3, l->vin_mv);
+	within(l->name, "module input rms mV", r.vin.rms * 1e3, l->vin_rms_mv);
+	within(l->name, "link max A", r.link.max, l->link_a);
+}
+END_TEST
+
+/* A comparison that cannot fail proves nothing: the same cases with one element 2 % off. */
+START_TEST(test_planted_errors_are_seen)
+{
+	char dir[512];
+	struct refcase *r = refcase_read(data_dir(dir, sizeof dir), limits[0].name, 1e-4, 10);
+
+	r->topo.links[0].p.r_ohm *= 1.02;
+	ck_assert_double_gt(refcase_run(r, &node_core_ops, &module_core_ops).bus.max, 1.5e-3);
+	r->topo.links[0].p.r_ohm /= 1.02;
+	r->topo.nodes[1].p.load_w.p[1].at_ns += r->topo.step_ns;
+	ck_assert_double_gt(refcase_run(r, &node_core_ops, &module_core_ops).bus.max, 1.5e-3);
+	refcase_destroy(&r);
+}
+END_TEST
+
+/* The line model's error falls with the step. */
+START_TEST(test_error_falls_with_the_step)
+{
+	struct limit fine = { .name = "ref1_tri3_loadstep", .step_s = 2e-5 };
+	double coarse_rms = run(&limits[0]).bus.rms, fine_rms = run(&fine).bus.rms;
+
+	ck_assert_double_lt(fine_rms, 0.5 * coarse_rms);
+}
+END_TEST
+
+static int
+write_table(const char *path)
+{
+	FILE *f = fopen(path, "w");
+
+	if (!f) {
+		perror(path);
+		return EXIT_FAILURE;
+	}
+	fprintf(f, "| case | T us | bus max mV | bus rms mV | module input max mV | rms mV | link max A |"
+	           " module current max A |\n|---|---|---|---|---|---|---|---|\n");
+	for (size_t i = 0; i < N_LIMITS; i++) {
+		struct refcase_result r = run(&limits[i]);
+		fprintf(f, "| %s | %.0f | %.3f | %.4f | ", limits[i].name, limits[i].step_s * 1e6,
+		        r.bus.max * 1e3, r.bus.rms * 1e3);
+		if (r.vin.n)
+			fprintf(f, "%.2f | %.3f", r.vin.max * 1e3, r.vin.rms * 1e3);
+		else
+			fprintf(f, "- | -");
+		fprintf(f, " | %.3f | ", r.link.max);
+		if (r.iin.n)
+			fprintf(f, "%.3f |\n", r.iin.max);
+		else
+			fprintf(f, "- |\n");
+	}
+	return fclose(f) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int
+main(void)
+{
+	const char *table = getenv("VL_REF_TABLE");
+
+	if (table)
+		return write_table(table);
+	Suite *s = suite_create("reference");
+	TCase *tc = tcase_create("ngspice");
+	tcase_set_timeout(tc, 120);
+	tcase_add_loop_test(tc, test_against_ngspice, 0, N_LIMITS);
+	tcase_add_test(tc, test_planted_errors_are_seen);
+	tcase_add_test(tc, test_error_falls_with_the_step);
+	suite_add_tcase(s, tc);
+	SRunner *sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
