@@ -184,5 +184,7 @@ launch_close(struct launch *l, const struct supervisor_result *r, struct err *er
 			rc = err_sys(err, ERR_IO, "cannot write %s/supervisor.log", l->run_dir);
 		l->log = NULL;
 	}
+	if (!r && l->run_dir[0])
+		rundir_discard(l->run_dir);
 	return rc;
 }

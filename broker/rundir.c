@@ -98,11 +98,12 @@ holds_a_run(const char *path)
 	return join(rec, path, "rec", NULL) == 0 && stat(rec, &st) == 0;
 }
 
+static const char *const parts[] = { "slices", "rec", "log" };
+
 int
 rundir_create(const char *name, uint64_t seed, const char *out, char path[RUNDIR_PATH_MAX],
               struct err *err)
 {
-	static const char *const parts[] = { "slices", "rec", "log" };
 	char parent[RUNDIR_PATH_MAX], full[PATH_MAX];
 	int rc;
 	if (out) {
@@ -137,6 +138,22 @@ rundir_create(const char *name, uint64_t seed, const char *out, char path[RUNDIR
 			return err_sys(err, ERR_IO, "cannot make %s", sub);
 	}
 	return 0;
+}
+
+void
+rundir_discard(const char *path)
+{
+	static const char *const files[] = { "mesh.yaml", "drill.yaml", "supervisor.log" };
+	char at[RUNDIR_PATH_MAX];
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		if (join(at, path, parts[i], NULL) || (rmdir(at) && errno != ENOENT))
+			return; /* something was written: all of it stays */
+	}
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		if (join(at, path, files[i], NULL) == 0)
+			unlink(at);
+	}
+	rmdir(path);
 }
 
 /* The name in `dir` that sorts last among folders with rec/ in them; false: none. */

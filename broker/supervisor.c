@@ -747,7 +747,7 @@ request_fault(struct supervisor *s, const struct request *r)
 		      { "close", true, CMD_CLOSE }, { "load", false, CMD_LOAD },
 		      { "short", false, CMD_SHORT } };
 	const struct topo *t = s->par->topo;
-	struct sup_msg m = { .act = ACT_FAULT, .edge = -1, .a = NAN, .b = NAN };
+	struct sup_msg m = { .act = ACT_FAULT, .edge = -1, .a = NAN, .b = NAN, .c = NAN };
 
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		if (strcmp(r->verb, table[i].verb) != 0)

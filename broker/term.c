@@ -65,17 +65,23 @@ term_say(struct term *t, enum term_style style, const char *fmt, ...)
 {
 	if (t->quiet)
 		return;
-	bool styled = t->colour && style != TERM_PLAIN;
-	term_live_end(t);
-	if (styled)
-		fputs(style_code(style), t->f);
+	char *text = NULL;
 	va_list ap;
 	va_start(ap, fmt);
-	vfprintf(t->f, fmt, ap);
+	int n = vasprintf(&text, fmt, ap);
 	va_end(ap);
-	if (styled)
-		fputs("\033[0m", t->f);
+	if (n < 0)
+		return;
+	term_live_end(t);
+	if (t->colour && style != TERM_PLAIN) {
+		/* The style ends before the line does. */
+		bool line = n > 0 && text[n - 1] == '\n';
+		fprintf(t->f, "%s%.*s\033[0m%s", style_code(style), n - line, text, line ? "\n" : "");
+	} else {
+		fputs(text, t->f);
+	}
 	fflush(t->f);
+	free(text);
 }
 
 void

@@ -1,6 +1,7 @@
 #include "super_fsm.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,7 +150,7 @@ script_command(const struct script_action *a, const struct slice *sl, struct cor
 	}
 	cmd->a = a->precharge_ohm;
 	cmd->b = a->bypass_s;
-	cmd->c = a->resistor_end == 0 ? 0 : a->resistor_end == 1 ? 1 : -1;
+	cmd->c = a->resistor_end == 0 ? NAN : a->resistor_end == 1 ? 1 : -1;
 	for (size_t c = 0; c < sl->n_chans; c++) {
 		if (sl->chans[c].kind != CHAN_LINK || sl->chans[c].edge != a->target)
 			continue;

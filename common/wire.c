@@ -129,7 +129,7 @@ get_double(struct link_msg *m, size_t offset, const uint8_t *p, bool nan_ok, str
 	uint64_t v = get64(p);
 	double d;
 	memcpy(&d, &v, 8);
-	if (!nan_ok && !isfinite(d))
+	if (!isfinite(d) && !(nan_ok && isnan(d)))
 		return err_set(err, ERR_PROTO, "%s of step %lld: a value is not finite",
 		               type_names[m->type], (long long)m->step);
 	memcpy((char *)m + offset, &d, 8);
@@ -172,6 +172,8 @@ wire_unpack(const uint8_t *buf, size_t len, uint32_t substeps, struct link_msg *
 	uint32_t flags = get32(buf + 12);
 	if (pl->flags)
 		memcpy((char *)m + pl->flags, &flags, 4);
+	else if (flags)
+		return err_set(err, ERR_PROTO, "%s: flags %08x are unknown", type_names[m->type], flags);
 	if (m->type == LM_GREET) {
 		memcpy(m->hello.topo_hash, p, 32);
 		m->hello.step_ns = (int64_t)get64(p + 32);
@@ -181,10 +183,13 @@ wire_unpack(const uint8_t *buf, size_t len, uint32_t substeps, struct link_msg *
 	if (pl->word) {
 		uint32_t word = get32(p);
 		memcpy((char *)m + pl->word, &word, 4);
+		if (get32(p + 4))
+			return err_set(err, ERR_PROTO, "%s: padding is not zero", type_names[m->type]);
 		p += 8;
 	}
 	for (size_t i = 0; rc == 0 && i < pl->n; i++, p += 8)
-		rc = get_double(m, pl->at[i], p, m->type == LM_OFFER, err);
+		rc = get_double(m, pl->at[i], p,
+		                m->type == LM_OFFER && pl->at[i] == D(offer.v_ref_v), err);
 	for (uint32_t i = 0; rc == 0 && m->type == LM_WAVE && i < substeps; i++, p += 8)
 		rc = get_double(m, offsetof(struct link_msg, core.wave.m) + 8 * i, p, false, err);
 	return rc;

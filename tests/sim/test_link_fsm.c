@@ -735,10 +735,10 @@ START_TEST(test_join)
 	cf.kills = 1;
 	cf.mortal = 3;
 	explore(cf);
-	cf = line("join at the end, newcomer dies", nightly ? 4 : 3);
-	cf.newcomer = 2;
+	cf = nightly ? line("join at the end, newcomer dies", 4) : pair("join at the end, newcomer dies", 3);
+	cf.newcomer = cf.n - 1;
 	cf.kills = 1;
-	cf.mortal = 4;
+	cf.mortal = 1u << cf.newcomer;
 	explore(cf);
 	cf = pair("join next to a scripted victim", 6);
 	cf.newcomer = 1;

@@ -72,11 +72,9 @@ small_mesh_module(struct small_mesh *m, double w, int a, int b)
 		                         .load_w = { .n = 1, .p = &m->loads[SMALL_MESH_MAX + i] } };
 	for (uint32_t f = 0; f < TOPO_FEEDS_MAX && feeds[f] >= 0; f++) {
 		uint32_t port = (uint32_t)m->topo.n_ports++, node = (uint32_t)feeds[f];
-		snprintf(m->ports[port].id, sizeof m->ports[port].id, "%s.%s", mod->id,
-		         m->nodes[node].id);
-		m->ports[port].module = i;
-		m->ports[port].node = node;
-		m->ports[port].input = f;
+		struct topo_port p = { .module = i, .node = node, .input = f };
+		snprintf(p.id, sizeof p.id, "%s.%s", mod->id, m->nodes[node].id);
+		m->ports[port] = p;
 		mod->feeds[f] = node;
 		mod->ports[f] = port;
 		mod->n_feeds = f + 1;
