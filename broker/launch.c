@@ -18,6 +18,8 @@ launch_open_run(struct launch *l, const char *out, struct err *err)
 {
 	char path[RUNDIR_PATH_MAX + 32];
 	int rc = rundir_create(l->name, l->seed, out, l->run_dir, err);
+	if (rc)
+		l->run_dir[0] = '\0'; /* not ours */
 	if (!rc)
 		rc = rundir_copy(l->topology, l->run_dir, "mesh.yaml", err);
 	if (!rc && l->script)

@@ -49,7 +49,8 @@ struct launch {
 int launch_open_run(struct launch *, const char *out, struct err *);
 int launch_open_sockets(struct launch *, struct err *);
 int launch_run(struct launch *, struct supervisor_result *, struct err *);
-/* `result` NULL: nothing ran, and an empty run directory goes. Goes on after errors, reports the first. */
+/* `result` NULL: nothing ran, and an empty run directory goes. Goes on after errors, reports the
+ * first. */
 int launch_close(struct launch *, const struct supervisor_result *result, struct err *);
 
 /* "rack8: 8 nodes, 12 links, 10 modules, seed 42: 18/18 ready, bus 47.9..48.2 V, up in 0.4 s" */

@@ -9,8 +9,8 @@
 #include <zmq.h>
 
 enum {
-	RELAY_HWM = 4096,        /* messages per peer: one second of a mesh of 100 nodes of degree 4 */
-	RELAY_BATCH = 256,       /* messages from one socket before the others have their turn */
+	RELAY_HWM = 4096,  /* messages per peer: one second of a mesh of 100 nodes of degree 4 */
+	RELAY_BATCH = 256, /* messages from one socket before the others have their turn */
 	RELAY_RECONNECT_MS = 100,
 	RELAY_MESSAGE_MAX = 1 << 20, /* bytes */
 };
@@ -30,17 +30,21 @@ static const struct {
 
 /* What comes in at one end goes out at the other. */
 static const enum relay_end other_end[RELAY_ENDS] = {
-	[RELAY_PUB] = RELAY_SUB, [RELAY_SUB] = RELAY_PUB, [RELAY_CMD] = RELAY_SUP, [RELAY_SUP] = RELAY_CMD,
+	[RELAY_PUB] = RELAY_SUB,
+	[RELAY_SUB] = RELAY_PUB,
+	[RELAY_CMD] = RELAY_SUP,
+	[RELAY_SUP] = RELAY_CMD,
 };
 
 static int
 relay_open(void *ctx, const char *dir, enum relay_end e, void **ret, struct err *err)
 {
-	char endpoint[sizeof ((struct sockaddr_un *)0)->sun_path + sizeof "ipc://"];
+	char endpoint[sizeof((struct sockaddr_un *)0)->sun_path + sizeof "ipc://"];
 	int n = snprintf(endpoint, sizeof endpoint, "ipc://%s/%s", dir, ends[e].file);
 	if (n < 0 || (size_t)n >= sizeof endpoint)
-		return err_set(err, ERR_LIMIT, "%s/%s: longer than the %zu bytes of a Unix socket's path", dir,
-		               ends[e].file, sizeof ((struct sockaddr_un *)0)->sun_path - 1);
+		return err_set(err, ERR_LIMIT,
+		               "%s/%s: longer than the %zu bytes of a Unix socket's path", dir,
+		               ends[e].file, sizeof((struct sockaddr_un *)0)->sun_path - 1);
 	void *sock = zmq_socket(ctx, ends[e].type);
 	if (!sock)
 		return err_set(err, ERR_IO, "%s: %s", endpoint, zmq_strerror(zmq_errno()));
@@ -48,7 +52,9 @@ relay_open(void *ctx, const char *dir, enum relay_end e, void **ret, struct err 
 	const struct {
 		int name, value;
 	} options[] = {
-		{ ZMQ_LINGER, 0 }, { ZMQ_SNDHWM, RELAY_HWM }, { ZMQ_RCVHWM, RELAY_HWM },
+		{ ZMQ_LINGER, 0 },
+		{ ZMQ_SNDHWM, RELAY_HWM },
+		{ ZMQ_RCVHWM, RELAY_HWM },
 		{ ZMQ_RECONNECT_IVL, RELAY_RECONNECT_MS },
 	};
 	int64_t max = RELAY_MESSAGE_MAX;
@@ -59,7 +65,8 @@ relay_open(void *ctx, const char *dir, enum relay_end e, void **ret, struct err 
 	return bad ? err_set(err, ERR_IO, "%s: %s", endpoint, zmq_strerror(zmq_errno())) : 0;
 }
 
-/* One whole message; false when there is none. What cannot be sent at once is dropped, all of it. */
+/* One whole message; false when there is none. What cannot be sent at once is dropped, all of it.
+ */
 static bool
 relay_forward(void *from, void *to)
 {

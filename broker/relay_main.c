@@ -63,10 +63,17 @@ main(int argc, char **argv)
 	const char *dir = NULL, *ppid = NULL;
 	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		switch (c) {
-		case 'd': dir = optarg; break;
-		case 'p': ppid = optarg; break;
-		case 'h': fputs(usage, stdout); return 0;
-		default: return EXIT_USAGE;
+		case 'd':
+			dir = optarg;
+			break;
+		case 'p':
+			ppid = optarg;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		default:
+			return EXIT_USAGE;
 		}
 	}
 	if (!dir || optind < argc) {

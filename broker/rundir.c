@@ -98,7 +98,21 @@ holds_a_run(const char *path)
 	return join(rec, path, "rec", NULL) == 0 && stat(rec, &st) == 0;
 }
 
-static const char *const parts[] = { "slices", "rec", "log" };
+/* rec/ first: what has records in it is never taken apart. */
+static const char *const parts[] = { "rec", "slices", "log" };
+
+static bool
+is_empty(const char *path)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+	bool empty = d != NULL;
+	while (d && (e = readdir(d)))
+		empty = empty && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0);
+	if (d)
+		closedir(d);
+	return empty;
+}
 
 int
 rundir_create(const char *name, uint64_t seed, const char *out, char path[RUNDIR_PATH_MAX],
@@ -116,6 +130,9 @@ rundir_create(const char *name, uint64_t seed, const char *out, char path[RUNDIR
 			return err_set(err, ERR_IO, "%s: the path is too long", out);
 		if (holds_a_run(path))
 			return err_set(err, ERR_STATE, "%s holds a run already", path);
+		if (!is_empty(path)) /* our file names could be somebody's there */
+			return err_set(err, ERR_STATE,
+			               "%s is not empty: a run wants its own folder", path);
 	} else {
 		char root[RUNDIR_PATH_MAX];
 		rc = rundir_root(root, err);
@@ -280,7 +297,7 @@ sockdir_check_length(const char *root, struct err *err)
 			err, ERR_IO,
 			"%s is too long for sockets: %zu bytes with the longest socket name, "
 			"and a Unix socket has %d (set XDG_RUNTIME_DIR or TMPDIR to a shorter "
-		        "path)",
+			"path)",
 			root, n, RUNDIR_SOCKET_MAX);
 	return 0;
 }

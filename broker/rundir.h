@@ -32,8 +32,8 @@ int rundir_root(char path[RUNDIR_PATH_MAX], struct err *);
  * that holds a run already is refused. path is absolute. */
 int rundir_create(const char *name, uint64_t seed, const char *out, char path[RUNDIR_PATH_MAX],
                   struct err *);
-/* Takes back what rundir_create() and rundir_copy() made, when nothing was recorded. What is not empty
- * stays. */
+/* Takes back what rundir_create() and rundir_copy() made, when nothing was recorded. What is not
+ * empty stays. */
 void rundir_discard(const char *path);
 /* Newest run under rundir_root(), of mesh `name` or of any (NULL). ERR_NOTFOUND: none. */
 int rundir_latest(const char *name, char path[RUNDIR_PATH_MAX], struct err *);

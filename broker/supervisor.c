@@ -49,6 +49,7 @@ static const int64_t STOP_NS = 5 * 1000000000LL;        /* an orderly stop may t
 static const int64_t SILENCE_MIN_NS = 2 * 1000000000LL; /* a loaded host delays reports */
 static const int64_t RELAY_REST_NS = 200 * 1000000LL;   /* between two starts of the relay */
 static const int64_t ADAPT_NS = 1000 * 1000000LL;
+static const int64_t QUIET_NS = 500 * 1000000LL;        /* five reports missing: it hangs */
 
 struct child {
 	struct spawned at;
@@ -57,6 +58,7 @@ struct child {
 	int64_t k, alive_ns;
 	uint64_t overruns;
 	char cause[96]; /* why it was killed, "" when nobody asked for it */
+	char reason[SUP_TEXT_MAX]; /* what it said when it failed, "" */
 	char exit[384]; /* of the last incarnation that ended */
 	bool stopped;   /* SIGSTOP by hand */
 	size_t n_words;
@@ -85,7 +87,9 @@ struct supervisor {
 	uint64_t next_token;
 	double speed;
 	int64_t begin_ns, started_ns, progress_ns, stop_ns, adapt_ns, adapt_k;
+	bool disturbed; /* since adapt_ns a process hung, died or came: no measure of this host */
 	bool stopping, killed_all;
+	bool failed; /* a process ended that nobody had asked to */
 	cpu_set_t cpus;
 	int persona; /* to be restored, -1: unknown */
 	struct err err;
@@ -241,11 +245,11 @@ spawn_child(struct supervisor *s, uint32_t proc, struct slice *slice, struct err
 		         s->par->relay ? (char *)"--telemetry" : NULL, NULL };
 	if (spawn_process(program, argv, log, 1, &c->at, err) < 0)
 		return err->code;
-	c->up = true;
+	s->disturbed = c->up = true;
 	c->inc = slice->incarnation;
 	c->k = -1;
 	c->alive_ns = now_ns();
-	c->cause[0] = 0;
+	c->cause[0] = c->reason[0] = 0;
 	c->stopped = c->planned_exit = false;
 	c->n_words = 0;
 	if (watch(s, c->at.fd, tag(proc, TAG_FD)) < 0 ||
@@ -362,6 +366,7 @@ on_acted(void *arg, uint64_t token, int64_t step)
 {
 	struct supervisor *s = arg;
 	char text[96];
+	s->disturbed = true; /* the clock stood still for it */
 	for (size_t i = 0; i < PENDING_MAX; i++) {
 		struct pending *p = &s->pending[i];
 		if (!p->used || p->token != token)
@@ -412,20 +417,26 @@ name_exit(struct supervisor *s, uint32_t proc, int status, int64_t last_frame)
 		snprintf(c->exit, sizeof c->exit, "%s, %s, step %" PRId64, how, c->cause, step);
 		expected = true;
 	} else if (WIFSIGNALED(status)) {
-		snprintf(c->exit, sizeof c->exit, "%s, from outside, step %" PRId64, how, last_frame);
+		bool sent = WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGTERM;
+		snprintf(c->exit, sizeof c->exit, "%s%s, step %" PRId64, how,
+		         sent ? ", from outside" : "", last_frame);
 		/* On a live mesh a kill from another terminal is what people do. */
 		if (s->par->adapt_speed && WTERMSIG(status) == SIGKILL)
 			expected = true;
+	} else if (c->reason[0]) {
+		snprintf(c->exit, sizeof c->exit, "exit %d: %s", WEXITSTATUS(status), c->reason);
 	} else {
 		snprintf(c->exit, sizeof c->exit, "%s", how);
 	}
 	if (WIFEXITED(status) && c->planned_exit &&
 	    (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 75))
 		expected = true;
-	if (!expected)
+	if (!expected) {
+		s->failed = true;
 		blame(s, "%s: %s", id_of(s, proc), c->exit);
-	else if (!c->planned_exit && !s->killed_all)
+	} else if (!c->planned_exit && !s->killed_all) {
 		say(s, "%s: %s", id_of(s, proc), c->exit);
+	}
 }
 
 static void
@@ -442,6 +453,7 @@ reap(struct supervisor *s, uint32_t proc)
 	if (!c->up || wait4(c->at.pid, &status, WNOHANG, &ru) != c->at.pid)
 		return;
 	c->up = false;
+	s->disturbed = true;
 	close(c->at.pidfd);
 	if (c->at.fd >= 0)
 		close(c->at.fd);
@@ -521,6 +533,9 @@ hear_report(struct supervisor *s, uint32_t proc, const struct sup_msg *m)
 			condemn(s, m->proc, id_of(s, proc));
 		break;
 	}
+	case SM_FAILED:
+		memcpy(c->reason, m->text, sizeof c->reason);
+		break;
 	case SM_REFUSED:
 		err_set(&s->err, ERR_PROTO, "%s refuses %s: it belongs to another mesh or build",
 		        id_of(s, proc), m->proc < s->n ? id_of(s, m->proc) : "?");
@@ -647,7 +662,7 @@ pack_process(const struct supervisor *s, msgpack_packer *pk, uint32_t i)
 	pack_text(pk, "kind", i < s->par->topo->n_nodes ? "node" : "module");
 	pack_integer(pk, "pid", c->up ? c->at.pid : 0);
 	pack_integer(pk, "incarnation", c->inc);
-	pack_text(pk, "state", c->stopped ? "stopped" : super_status_name(st));
+	pack_text(pk, "state", c->up && c->stopped ? "stopped" : super_status_name(st));
 	pack_integer(pk, "k", c->k);
 	pack_text(pk, "exit", c->up ? "" : c->exit);
 }
@@ -961,9 +976,15 @@ adapt_speed(struct supervisor *s, int64_t now)
 	if (!s->par->adapt_speed || !super_started(s->super) || now - s->adapt_ns < ADAPT_NS)
 		return;
 	int64_t k = mesh_k(s, true), dt = now - s->adapt_ns, dk = k - s->adapt_k;
+	bool disturbed = s->disturbed;
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct child *c = &s->children[i];
+		disturbed |= c->up && (c->stopped || now - c->alive_ns > QUIET_NS);
+	}
+	s->disturbed = false;
 	s->adapt_ns = now;
 	s->adapt_k = k;
-	if (k < 0 || dk <= 0 || !(s->speed > 0) || super_paused(s->super) ||
+	if (disturbed || k < 0 || dk <= 0 || !(s->speed > 0) || super_paused(s->super) ||
 	    super_holding(s->super) || s->stopping)
 		return;
 	double held = (double)dk * (double)s->par->topo->step_ns / (double)dt;
@@ -982,10 +1003,28 @@ adapt_speed(struct supervisor *s, int64_t now)
 	}
 }
 
+static bool
+all_gone(const struct supervisor *s)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		if (s->children[i].up)
+			return false;
+	return true;
+}
+
+/* A mesh whose processes have all failed does not go on by itself. One that was killed by hand may. */
+static void
+check_failed(struct supervisor *s)
+{
+	if (s->failed && super_started(s->super) && !s->stopping && all_gone(s))
+		begin_stop(s);
+}
+
 static void
 look_at_clock(struct supervisor *s)
 {
 	int64_t now = now_ns();
+	check_failed(s);
 	check_ready(s, now);
 	check_silence(s, now);
 	check_stop(s, now);
@@ -1007,15 +1046,6 @@ look_at_clock(struct supervisor *s)
 }
 
 /* ---- the run -------------------------------------------------------------------------------------------------- */
-
-static bool
-all_gone(const struct supervisor *s)
-{
-	for (uint32_t i = 0; i < s->n; i++)
-		if (s->children[i].up)
-			return false;
-	return true;
-}
 
 static void
 hear_epoll(struct supervisor *s)

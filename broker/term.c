@@ -76,7 +76,8 @@ term_say(struct term *t, enum term_style style, const char *fmt, ...)
 	if (t->colour && style != TERM_PLAIN) {
 		/* The style ends before the line does. */
 		bool line = n > 0 && text[n - 1] == '\n';
-		fprintf(t->f, "%s%.*s\033[0m%s", style_code(style), n - line, text, line ? "\n" : "");
+		fprintf(t->f, "%s%.*s\033[0m%s", style_code(style), n - line, text,
+		        line ? "\n" : "");
 	} else {
 		fputs(text, t->f);
 	}

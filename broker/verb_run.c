@@ -301,23 +301,23 @@ execute(struct verb_call *c, const struct order *p, struct launch *l)
 	struct supervisor_result r;
 	const char *out = c->v[RUN_OUT].given ? c->v[RUN_OUT].text : NULL;
 	int rc = launch_open_run(l, out, &err);
-	bool ran = false;
+	bool ran = false; /* r is filled */
 	if (!rc)
 		rc = check_space(c, p, l->run_dir, &err);
 	if (!rc && p->memory) {
+		ran = true;
 		rc = run_memory(c, p, l->run_dir, &r, &err);
-		ran = rc == 0;
 	} else if (!rc) {
 		term_catch_signals(supervisor_interrupt);
 		rc = launch_open_sockets(l, &err);
+		ran = rc == 0;
 		if (!rc)
 			rc = launch_run(l, &r, &err);
-		ran = rc == 0;
 	}
 	int status = rc ? verb_fail(c, &err, NULL) : EXIT_OK;
 	if (launch_close(l, ran ? &r : NULL, &close_err) && !status)
 		status = verb_fail(c, &close_err, NULL);
-	if (ran && r.text[0])
+	if (ran && !rc && r.text[0])
 		term_error(c->talk, r.text, NULL);
 	if (!status && (r.exit_status == EXIT_SIGINT || r.exit_status == EXIT_SIGTERM)) {
 		term_note(c->talk,

@@ -50,7 +50,7 @@ static int
 run_mesh(struct verb_call *c, struct launch *l)
 {
 	struct err err = ERR_INIT;
-	struct supervisor_result r;
+	struct supervisor_result r = { .exit_status = EXIT_INFRA };
 	int status;
 	term_catch_signals(supervisor_interrupt);
 	int rc = launch_open_run(l, NULL, &err);

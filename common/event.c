@@ -4,10 +4,9 @@
 
 static const struct {
 	const char *name, *key;
-} event_rows[] = {
-	[EV_NONE_] = { "none", "" },
+} event_rows[] = { [EV_NONE_] = { "none", "" },
 #define X(code, name, key) [code] = { name, key },
-	EVENT_TABLE(X)
+	           EVENT_TABLE(X)
 #undef X
 };
 
@@ -33,6 +32,12 @@ core_event_add(struct core_events *list, int64_t k, uint32_t code, int32_t chan,
 		return;
 	}
 	list->e[list->n++] = (struct core_event){
-		.k = k, .code = code, .chan = chan, .a = a, .b = b, .c = c, .d = d,
+		.k = k,
+		.code = code,
+		.chan = chan,
+		.a = a,
+		.b = b,
+		.c = c,
+		.d = d,
 	};
 }

@@ -446,8 +446,9 @@ deliver_proc_links(struct host_memory *h, uint32_t proc, bool one, uint64_t pick
 		size_t c = (i + pick) % n;
 		uint32_t edge = mp->slice->chans[c].edge;
 		int side = side_of(proc, mp->slice->chans[c].peer);
-		for (size_t j = 0; j < h->n_pairs[edge]; j++)
-			while (deliver_link(h, h->pairs[edge][j], side, proc, c)) {
+		size_t n_pairs = h->n_pairs[edge], first = n_pairs ? pick / (n ? n : 1) % n_pairs : 0;
+		for (size_t j = 0; j < n_pairs; j++)
+			while (deliver_link(h, h->pairs[edge][(j + first) % n_pairs], side, proc, c)) {
 				any = true;
 				if (one)
 					return true;

@@ -676,9 +676,13 @@ run(struct host *h, const struct core_ops *ops)
 	proc_open(h->p);
 	status = loop(h);
 out:
-	if (h->err.code)
+	if (h->err.code) {
 		fprintf(stderr, "voltloom-%s %s: %s\n", ops->kind, h->slice ? h->slice->id : "?",
 		        h->err.text);
+		struct sup_msg m = { .type = SM_FAILED, .k = -1 };
+		snprintf(m.text, sizeof m.text, "%.*s", SUP_TEXT_MAX - 1, h->err.text);
+		supchan_send(h->fd, &m, false);
+	}
 	telem_destroy(&h->telem);
 	for (size_t c = 0; h->chans && c < h->slice->n_chans; c++)
 		for (size_t i = 0; i < h->chans[c].n; i++)
@@ -765,5 +769,6 @@ host_zmq_main(int argc, char **argv, const struct core_ops *ops)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN); /* the terminal's Ctrl-C is the supervisor's business */
 	signal(SIGHUP, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file that cannot grow is an error with a path */
 	return run(&h, ops);
 }

@@ -125,19 +125,53 @@ mpread_next(struct mpread *r, struct mp_token *t)
 	if (c <= 0xbf)
 		return mpread_bytes(r, t, MP_STR, c & 0x1f);
 	switch (c) {
-	case 0xc0: t->type = MP_NIL; return 0;
-	case 0xc2: case 0xc3: t->type = MP_BOOL; t->b = c & 1; return 0;
-	case 0xc4: case 0xc5: case 0xc6: return mpread_sized(r, t, MP_BIN, 1u << (c - 0xc4));
-	case 0xc7: case 0xc8: case 0xc9: return mpread_sized(r, t, MP_EXT, 1u << (c - 0xc7));
-	case 0xca: case 0xcb: return mpread_float(r, t, c == 0xca ? 4 : 8);
-	case 0xcc: case 0xcd: case 0xce: case 0xcf: return mpread_uint(r, t, 1u << (c - 0xcc));
-	case 0xd0: case 0xd1: case 0xd2: case 0xd3: return mpread_sint(r, t, 1u << (c - 0xd0));
-	case 0xd4: case 0xd5: case 0xd6: case 0xd7: case 0xd8:
+	case 0xc0:
+		t->type = MP_NIL;
+		return 0;
+	case 0xc2:
+	case 0xc3:
+		t->type = MP_BOOL;
+		t->b = c & 1;
+		return 0;
+	case 0xc4:
+	case 0xc5:
+	case 0xc6:
+		return mpread_sized(r, t, MP_BIN, 1u << (c - 0xc4));
+	case 0xc7:
+	case 0xc8:
+	case 0xc9:
+		return mpread_sized(r, t, MP_EXT, 1u << (c - 0xc7));
+	case 0xca:
+	case 0xcb:
+		return mpread_float(r, t, c == 0xca ? 4 : 8);
+	case 0xcc:
+	case 0xcd:
+	case 0xce:
+	case 0xcf:
+		return mpread_uint(r, t, 1u << (c - 0xcc));
+	case 0xd0:
+	case 0xd1:
+	case 0xd2:
+	case 0xd3:
+		return mpread_sint(r, t, 1u << (c - 0xd0));
+	case 0xd4:
+	case 0xd5:
+	case 0xd6:
+	case 0xd7:
+	case 0xd8:
 		return mpread_bytes(r, t, MP_EXT, (1u << (c - 0xd4)) + 1);
-	case 0xd9: case 0xda: case 0xdb: return mpread_sized(r, t, MP_STR, 1u << (c - 0xd9));
-	case 0xdc: case 0xdd: return mpread_sized(r, t, MP_ARRAY, 2u << (c - 0xdc));
-	case 0xde: case 0xdf: return mpread_sized(r, t, MP_MAP, 2u << (c - 0xde));
-	default: return mpread_bad(r); /* 0xc1 is never used */
+	case 0xd9:
+	case 0xda:
+	case 0xdb:
+		return mpread_sized(r, t, MP_STR, 1u << (c - 0xd9));
+	case 0xdc:
+	case 0xdd:
+		return mpread_sized(r, t, MP_ARRAY, 2u << (c - 0xdc));
+	case 0xde:
+	case 0xdf:
+		return mpread_sized(r, t, MP_MAP, 2u << (c - 0xde));
+	default:
+		return mpread_bad(r); /* 0xc1 is never used */
 	}
 }
 
@@ -174,11 +208,16 @@ double
 mp_number(const struct mp_token *t, double otherwise)
 {
 	switch (t->type) {
-	case MP_INT: return (double)t->i;
-	case MP_UINT: return (double)t->u;
-	case MP_FLOAT: return t->f;
-	case MP_BOOL: return t->b;
-	default: return otherwise;
+	case MP_INT:
+		return (double)t->i;
+	case MP_UINT:
+		return (double)t->u;
+	case MP_FLOAT:
+		return t->f;
+	case MP_BOOL:
+		return t->b;
+	default:
+		return otherwise;
 	}
 }
 

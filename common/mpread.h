@@ -15,12 +15,23 @@
 
 enum { MPREAD_DEPTH_MAX = 8 }; /* nesting that mpread_skip() follows */
 
-enum mp_type { MP_NIL, MP_BOOL, MP_INT, MP_UINT, MP_FLOAT, MP_STR, MP_BIN, MP_ARRAY, MP_MAP, MP_EXT };
+enum mp_type {
+	MP_NIL,
+	MP_BOOL,
+	MP_INT,
+	MP_UINT,
+	MP_FLOAT,
+	MP_STR,
+	MP_BIN,
+	MP_ARRAY,
+	MP_MAP,
+	MP_EXT
+};
 
 struct mp_token {
 	enum mp_type type;
 	bool b;
-	int64_t i;     /* MP_INT; MP_UINT (above INT64_MAX) is in u */
+	int64_t i; /* MP_INT; MP_UINT (above INT64_MAX) is in u */
 	uint64_t u;
 	double f;
 	const char *s; /* MP_STR, MP_BIN, MP_EXT: n bytes, not NUL-terminated */

@@ -809,7 +809,7 @@ gather(struct proc *p)
 	for (; p->next_chan < p->n; p->next_chan++) {
 		size_t c = p->next_chan;
 		struct edge *e = &p->edges[c];
-		if (e->n == 0 || e->rec[0]->r.state != LINK_LIVE)
+		if (e->n == 0)
 			continue;
 		struct link_rec *r = &e->rec[0]->r;
 		unsigned actions = link_fsm(r, LE_NEED, &(struct link_arg){ .k = p->k });

@@ -58,6 +58,5 @@ pwl_track_fill(struct pwl_track *t, int64_t t_ns, double part_ns, size_t n, doub
 	if (still && t->curve && t->next < t->curve->n)
 		still = (double)(t->curve->p[t->next].at_ns - t_ns) > end_ns;
 	for (size_t s = 0; s < n; s++)
-		levels[s] = still ? t->to
-		                  : pwl_track_level(t, t_ns, ((double)s + 0.5) * part_ns);
+		levels[s] = still ? t->to : pwl_track_level(t, t_ns, ((double)s + 0.5) * part_ns);
 }

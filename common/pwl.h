@@ -3,8 +3,8 @@
  *
  * The curve itself (struct pwl, topo.h): from the level at `at`, reach `level` after `ramp`; before
  * the first point the level is 0; a point inside the ramp of the one before starts from the level
- * reached there. A track follows a curve forwards in time, so that a level costs nothing while it is
- * constant. pwl_track_set() acts like a point put into the curve: later points still act.
+ * reached there. A track follows a curve forwards in time, so that a level costs nothing while it
+ * is constant. pwl_track_set() acts like a point put into the curve: later points still act.
  *
  * The track borrows the curve. Times are whole nanoseconds plus a fraction in nanoseconds.
  */

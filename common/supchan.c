@@ -39,5 +39,6 @@ supchan_recv(int fd, struct sup_msg *m)
 	    p.msg.type >= SM_TYPES_ || p.msg.n_starters > SUP_STARTERS_MAX)
 		return SUPCHAN_BAD;
 	*m = p.msg;
+	m->text[SUP_TEXT_MAX - 1] = 0;
 	return SUPCHAN_MSG;
 }

@@ -13,9 +13,11 @@
 #include "slice.h"
 
 enum {
-	TELEM_SNDHWM = 256,       /* messages towards a slow relay: 10 frames of a node of the highest degree */
+	TELEM_SNDHWM =
+		256, /* messages towards a slow relay: 10 frames of a node of the highest degree */
 	TELEM_RECONNECT_MS = 100, /* the relay may be away for a while; nobody waits for it */
-	TELEM_SUBS_PER_CALL = 64, /* subscriptions taken per call, so that a flood cannot hold the step */
+	TELEM_SUBS_PER_CALL =
+		64, /* subscriptions taken per call, so that a flood cannot hold the step */
 };
 
 /* Keys of every message; a field of this name gets its group in front ("link_state"). */
@@ -77,7 +79,7 @@ telem_is_common(const char *key)
 static void
 telem_key_name(const char *name, const char *unit, bool of_link, char key[TELEM_KEY_MAX])
 {
-	char suffix[sizeof ((struct rec_field *)0)->unit + 1] = "";
+	char suffix[sizeof((struct rec_field *)0)->unit + 1] = "";
 	if (unit[0] && strcmp(unit, "1") != 0) {
 		suffix[0] = '_';
 		for (size_t i = 0; unit[i]; i++) {
@@ -89,7 +91,8 @@ telem_key_name(const char *name, const char *unit, bool of_link, char key[TELEM_
 	bool has = s && n > s && strcmp(name + n - s, suffix) == 0;
 	snprintf(key, TELEM_KEY_MAX, "%s%s", name, has ? "" : suffix);
 	if (telem_is_common(key))
-		snprintf(key, TELEM_KEY_MAX, "%s_%s%s", of_link ? "link" : "proc", name, has ? "" : suffix);
+		snprintf(key, TELEM_KEY_MAX, "%s_%s%s", of_link ? "link" : "proc", name,
+		         has ? "" : suffix);
 }
 
 /* Splits "link.<id>.<rest>"; false when the field belongs to no link. */
@@ -191,18 +194,23 @@ telem_connect(struct telem *t, const struct telem_params *p, struct err *err)
 	t->sock = zmq_socket(p->zmq_ctx, ZMQ_XPUB);
 	if (!t->sock)
 		return err_set(err, ERR_IO, "telemetry socket: %s", zmq_strerror(zmq_errno()));
-	/* IMMEDIATE: when the relay dies its queue goes with it, instead of being sent to the next one. */
+	/* IMMEDIATE: when the relay dies its queue goes with it, instead of being sent to the next
+	 * one. */
 	const struct {
 		int name, value;
 	} options[] = {
-		{ ZMQ_LINGER, 0 }, { ZMQ_SNDHWM, TELEM_SNDHWM }, { ZMQ_IMMEDIATE, 1 },
+		{ ZMQ_LINGER, 0 },
+		{ ZMQ_SNDHWM, TELEM_SNDHWM },
+		{ ZMQ_IMMEDIATE, 1 },
 		{ ZMQ_RECONNECT_IVL, TELEM_RECONNECT_MS },
 	};
 	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
 		if (zmq_setsockopt(t->sock, options[i].name, &options[i].value, sizeof(int)))
-			return err_set(err, ERR_IO, "telemetry socket option: %s", zmq_strerror(zmq_errno()));
+			return err_set(err, ERR_IO, "telemetry socket option: %s",
+			               zmq_strerror(zmq_errno()));
 	if (zmq_connect(t->sock, p->endpoint))
-		return err_set(err, ERR_IO, "telemetry to %s: %s", p->endpoint, zmq_strerror(zmq_errno()));
+		return err_set(err, ERR_IO, "telemetry to %s: %s", p->endpoint,
+		               zmq_strerror(zmq_errno()));
 	return 0;
 }
 
@@ -306,8 +314,8 @@ telem_pack_text(msgpack_packer *pk, const char *key, const char *value)
 
 /* Opens a map of the common keys and `more` others. */
 static void
-telem_pack_common(struct telem *t, msgpack_packer *pk, size_t more, int64_t k, int64_t seq, double speed,
-                  enum telem_state state)
+telem_pack_common(struct telem *t, msgpack_packer *pk, size_t more, int64_t k, int64_t seq,
+                  double speed, enum telem_state state)
 {
 	msgpack_sbuffer_clear(&t->buf);
 	msgpack_packer_init(pk, &t->buf, msgpack_sbuffer_write);
@@ -372,10 +380,16 @@ telem_event(struct telem *t, const struct core_event *e, double speed, enum tele
 	const struct {
 		const char *key, *value;
 	} texts[] = {
-		{ "kind", t->head.kind }, { "proc", t->head.id }, { "event", event_name(e->code) },
-		{ "key", event_key(e->code) }, { "name", chan },
+		{ "kind", t->head.kind },
+		{ "proc", t->head.id },
+		{ "event", event_name(e->code) },
+		{ "key", event_key(e->code) },
+		{ "name", chan },
 	};
-	enum { N_NUMBERS = sizeof numbers / sizeof *numbers, N_TEXTS = sizeof texts / sizeof *texts };
+	enum {
+		N_NUMBERS = sizeof numbers / sizeof *numbers,
+		N_TEXTS = sizeof texts / sizeof *texts
+	};
 	msgpack_packer pk;
 	telem_pack_common(t, &pk, N_TEXTS + N_NUMBERS, e->k, ++t->event_seq, speed, state);
 	for (size_t i = 0; i < N_TEXTS; i++)
@@ -394,7 +408,9 @@ telem_parse_topic(const char *topic, size_t len, struct telem_msg *ret, struct e
 		const char *prefix;
 		enum telem_kind kind;
 	} kinds[] = {
-		{ "t1.node.", TELEM_NODE }, { "t1.module.", TELEM_MODULE }, { "t1.link.", TELEM_LINK },
+		{ "t1.node.", TELEM_NODE },
+		{ "t1.module.", TELEM_MODULE },
+		{ "t1.link.", TELEM_LINK },
 	};
 	ret->id[0] = '\0';
 	if (len == 8 && memcmp(topic, "t1.event", 8) == 0) {
@@ -406,7 +422,8 @@ telem_parse_topic(const char *topic, size_t len, struct telem_msg *ret, struct e
 		if (len <= n || memcmp(topic, kinds[i].prefix, n) != 0)
 			continue;
 		if (len - n >= sizeof ret->id)
-			return err_set(err, ERR_PROTO, "telemetry topic is longer than an id of %zu bytes",
+			return err_set(err, ERR_PROTO,
+			               "telemetry topic is longer than an id of %zu bytes",
 			               sizeof ret->id - 1);
 		for (size_t c = n; c < len; c++)
 			if (!isalnum((unsigned char)topic[c]) && topic[c] != '_' && topic[c] != '-')
@@ -452,7 +469,8 @@ telem_parse_value(struct telem_msg *m, const struct mp_token *key, const struct 
                   struct err *err)
 {
 	if (m->n == TELEM_VALUES_MAX)
-		return err_set(err, ERR_PROTO, "telemetry map of more than %d keys", (int)TELEM_VALUES_MAX);
+		return err_set(err, ERR_PROTO, "telemetry map of more than %d keys",
+		               (int)TELEM_VALUES_MAX);
 	struct telem_value *v = &m->v[m->n];
 	mp_text(key, v->key, sizeof v->key);
 	v->s[0] = '\0';
@@ -482,14 +500,15 @@ telem_parse_value(struct telem_msg *m, const struct mp_token *key, const struct 
 }
 
 int
-telem_parse(const void *topic, size_t topic_len, const void *data, size_t len, struct telem_msg *ret,
-            struct err *err)
+telem_parse(const void *topic, size_t topic_len, const void *data, size_t len,
+            struct telem_msg *ret, struct err *err)
 {
 	int rc = telem_parse_topic(topic, topic_len, ret, err);
 	if (rc)
 		return rc;
 	if (len > TELEM_MESSAGE_MAX)
-		return err_set(err, ERR_PROTO, "telemetry map of more than %d bytes", (int)TELEM_MESSAGE_MAX);
+		return err_set(err, ERR_PROTO, "telemetry map of more than %d bytes",
+		               (int)TELEM_MESSAGE_MAX);
 	struct mpread r;
 	struct mp_token map, key, value;
 	mpread_init(&r, data, len);
@@ -498,7 +517,8 @@ telem_parse(const void *topic, size_t topic_len, const void *data, size_t len, s
 	ret->n = 0;
 	unsigned seen = 0;
 	for (uint32_t i = 0; i < map.n; i++) {
-		if (mpread_next(&r, &key) || key.type != MP_STR || key.n == 0 || key.n >= TELEM_KEY_MAX)
+		if (mpread_next(&r, &key) || key.type != MP_STR || key.n == 0 ||
+		    key.n >= TELEM_KEY_MAX)
 			return err_set(err, ERR_PROTO, "telemetry map with a bad key");
 		if (mpread_next(&r, &value) || mpread_skip_rest(&r, &value))
 			return err_set(err, ERR_PROTO, "telemetry map with a bad value");
@@ -510,7 +530,8 @@ telem_parse(const void *topic, size_t topic_len, const void *data, size_t len, s
 	if (r.p != r.end)
 		return err_set(err, ERR_PROTO, "telemetry map with bytes behind its end");
 	if (seen != (1u << 6) - 1)
-		return err_set(err, ERR_PROTO, "telemetry without one of t_ns, k, seq, inc, speed, state");
+		return err_set(err, ERR_PROTO,
+		               "telemetry without one of t_ns, k, seq, inc, speed, state");
 	return 0;
 }
 

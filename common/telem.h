@@ -23,27 +23,27 @@
 #include "topo.h"
 
 enum {
-	TELEM_PERIOD_MS = 100,    /* shortest wall time between two frames of one process */
-	TELEM_KEY_MAX = 96,       /* bytes of a key with its NUL: field name, '_', unit */
-	TELEM_VALUES_MAX = 256,   /* keys of one message: a node with all its ports has about 120 */
-	TELEM_TOPIC_MAX = 64,     /* bytes of a topic with its NUL */
+	TELEM_PERIOD_MS = 100,  /* shortest wall time between two frames of one process */
+	TELEM_KEY_MAX = 96,     /* bytes of a key with its NUL: field name, '_', unit */
+	TELEM_VALUES_MAX = 256, /* keys of one message: a node with all its ports has about 120 */
+	TELEM_TOPIC_MAX = 64,   /* bytes of a topic with its NUL */
 	TELEM_MESSAGE_MAX = 65536, /* bytes of a map that is read */
 };
 
 /* What the process is doing. */
-#define TELEM_STATE_TABLE(X)                                                                       \
-	X(TELEM_READY, "ready")     /* greeted, waits for the start */                             \
-	X(TELEM_RUNNING, "running")                                                                \
-	X(TELEM_PAUSED, "paused")                                                                  \
-	X(TELEM_HELD, "held")       /* between HOLD and AGREE of a command */                      \
-	X(TELEM_BLOCKED, "blocked") /* waits for a peer */                                         \
+#define TELEM_STATE_TABLE(X)                                                  \
+	X(TELEM_READY, "ready") /* greeted, waits for the start */            \
+	X(TELEM_RUNNING, "running")                                           \
+	X(TELEM_PAUSED, "paused")                                             \
+	X(TELEM_HELD, "held")       /* between HOLD and AGREE of a command */ \
+	X(TELEM_BLOCKED, "blocked") /* waits for a peer */                    \
 	X(TELEM_DONE, "done")       /* at its last step */
 
 enum telem_state {
 #define X(code, text) code,
 	TELEM_STATE_TABLE(X)
 #undef X
-	TELEM_STATE_END_ /* read from a message: a word that this version does not know */
+		TELEM_STATE_END_ /* read from a message: a word that this version does not know */
 };
 const char *telem_state_text(enum telem_state);
 
@@ -78,26 +78,26 @@ enum telem_kind { TELEM_NODE, TELEM_MODULE, TELEM_LINK, TELEM_EVENT };
 
 struct telem_value {
 	char key[TELEM_KEY_MAX];
-	char type;    /* 'f', 'i', 's'; a boolean is an 'i' */
-	double f;     /* the number, also of an 'i' */
+	char type; /* 'f', 'i', 's'; a boolean is an 'i' */
+	double f;  /* the number, also of an 'i' */
 	int64_t i;
-	char s[64];   /* printable ASCII, cut */
+	char s[64]; /* printable ASCII, cut */
 };
 
 struct telem_msg {
 	enum telem_kind kind;
-	char id[TOPO_ID_MAX];     /* of the node, module or link; "" for events */
+	char id[TOPO_ID_MAX]; /* of the node, module or link; "" for events */
 	int64_t t_ns, k, seq;
 	uint32_t inc;
-	double speed;             /* 0: as fast as it goes */
+	double speed; /* 0: as fast as it goes */
 	enum telem_state state;
-	size_t n;                 /* the other keys */
+	size_t n; /* the other keys */
 	struct telem_value v[TELEM_VALUES_MAX];
 };
 
-/* ERR_PROTO when the message is not one of docs/telemetry.md: unknown topic, malformed, a common key
- * missing or of the wrong type, over a limit. Nested values are passed over. *ret is scratch space
- * of the caller; on failure its content is undefined. */
+/* ERR_PROTO when the message is not one of docs/telemetry.md: unknown topic, malformed, a common
+ * key missing or of the wrong type, over a limit. Nested values are passed over. *ret is scratch
+ * space of the caller; on failure its content is undefined. */
 int telem_parse(const void *topic, size_t topic_len, const void *data, size_t len,
                 struct telem_msg *ret, struct err *);
 const struct telem_value *telem_find(const struct telem_msg *, const char *key);

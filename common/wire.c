@@ -200,7 +200,7 @@ sup_msg_name(unsigned type)
 {
 	static const char *const names[SM_TYPES_] = {
 		"none",  "start", "announce", "death",  "hold", "agree",  "bye",   "retire",
-		"ready", "held",  "acted",    "parked", "done", "accuse", "alive", "refused",
+		"ready", "held",  "acted",    "parked", "done", "accuse", "alive", "refused", "failed",
 	};
 	return type < SM_TYPES_ ? names[type] : "?";
 }

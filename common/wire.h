@@ -77,6 +77,7 @@ enum sup_msg_type {
 	SM_ACCUSE,   /* {proc, inc}: overdue and silent; k = own step */
 	SM_ALIVE,    /* {k}: about every 100 ms of wall time */
 	SM_REFUSED,  /* {proc}: greeting with another mesh */
+	SM_FAILED,   /* {text}: the process ends for this reason; its log may be full */
 	SM_TYPES_
 };
 
@@ -89,7 +90,7 @@ enum sup_act {
 	ACT_FAULT,  /* core command on an edge or a process */
 };
 
-enum { SUP_STARTERS_MAX = 32 };
+enum { SUP_STARTERS_MAX = 32, SUP_TEXT_MAX = 192 };
 
 struct sup_msg {
 	uint16_t type;     /* enum sup_msg_type */
@@ -105,6 +106,7 @@ struct sup_msg {
 	uint64_t overruns; /* SM_ALIVE, SM_DONE */
 	uint32_t n_starters;
 	uint32_t starters[SUP_STARTERS_MAX];
+	char text[SUP_TEXT_MAX]; /* SM_FAILED */
 };
 const char *sup_msg_name(unsigned type);
 

@@ -11,7 +11,8 @@ fixed_init(struct module_load *l, const struct module_params *p, double dt_s, bo
 }
 
 static void
-fixed_begin(struct module_load *l, const struct module_params *p, int64_t t_ns, double dt_s, size_t n)
+fixed_begin(struct module_load *l, const struct module_params *p, int64_t t_ns, double dt_s,
+            size_t n)
 {
 	(void)p;
 	pwl_track_fill(&l->track, t_ns, dt_s * 1e9, n, l->level_w);
@@ -33,7 +34,8 @@ resistive_init(struct module_load *l, const struct module_params *p, double dt_s
 }
 
 static void
-resistive_begin(struct module_load *l, const struct module_params *p, int64_t t_ns, double dt_s, size_t n)
+resistive_begin(struct module_load *l, const struct module_params *p, int64_t t_ns, double dt_s,
+                size_t n)
 {
 	(void)l, (void)p, (void)t_ns, (void)dt_s, (void)n;
 }
@@ -103,13 +105,12 @@ static const struct module_class_ops module_classes[] = {
 	[MODULE_FIXED] = { "fixed", true, fixed_init, fixed_begin, fixed_demand, NULL },
 	[MODULE_CPU] = { "cpu", false, cpu_init, cpu_begin, cpu_demand, cpu_reference },
 	[MODULE_RESISTIVE] = { "resistive", true, resistive_init, resistive_begin, resistive_demand,
-		               NULL },
+	                       NULL },
 };
 
-const struct module_class_ops *
-module_class_of(enum module_class class)
+const struct module_class_ops *module_class_of(enum module_class class)
 {
-	if ((size_t)class >= sizeof module_classes / sizeof module_classes[0])
+	if ((size_t) class >= sizeof module_classes / sizeof module_classes[0])
 		return NULL;
 	return &module_classes[class];
 }

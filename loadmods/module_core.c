@@ -1,9 +1,9 @@
 /*
  * module_core.c - a compute module as a core (core.h): inputs, converter and class, frames.
  *
- * Step k: offers at port steps, N sub-steps of class and input capacitor, answers at the ends of port
- * periods. Nothing here allocates or makes a system call after create(). The slice must outlive the
- * core.
+ * Step k: offers at port steps, N sub-steps of class and input capacitor, answers at the ends of
+ * port periods. Nothing here allocates or makes a system call after create(). The slice must
+ * outlive the core.
  */
 #include "core.h"
 
@@ -26,9 +26,9 @@ struct module_core {
 	double dt_s;
 	struct module_input input;
 	struct module_load load;
-	int32_t owner;           /* input, -1: none */
+	int32_t owner; /* input, -1: none */
 	uint32_t epoch;
-	bool served, unserved;   /* of the last step; EV_UNSERVED 1 was the last one */
+	bool served, unserved; /* of the last step; EV_UNSERVED 1 was the last one */
 	double v_min_v, v_max_v, p_w;
 	double useful_j, loss_j, unserved_j;
 	size_t n_fields;
@@ -71,7 +71,8 @@ module_core_make_fields(struct module_core *c)
 		for (size_t i = 0; i < N_IN; i++, n++) {
 			snprintf(c->fields[n].name, sizeof c->fields[n].name, "in.%s.%s",
 			         c->slice->chans[j].peer_id, in_fields[i].name);
-			snprintf(c->fields[n].unit, sizeof c->fields[n].unit, "%s", in_fields[i].unit);
+			snprintf(c->fields[n].unit, sizeof c->fields[n].unit, "%s",
+			         in_fields[i].unit);
 			c->fields[n].type = 'f';
 		}
 	return 0;
@@ -92,9 +93,23 @@ module_core_frame(const void *core, union rec_word *w)
 	const struct module_core *c = core;
 	const struct module_load *l = &c->load;
 	const double own[N_MODULE] = {
-		c->input.v_v, c->v_min_v, c->v_max_v, l->rail_v, l->rail_a, c->p_w, l->demand_w,
-		c->served, c->owner, c->epoch, l->phase, l->temp_c, l->throughput, l->errors,
-		c->useful_j, c->loss_j + c->input.loss_j, module_input_stored_j(&c->input),
+		c->input.v_v,
+		c->v_min_v,
+		c->v_max_v,
+		l->rail_v,
+		l->rail_a,
+		c->p_w,
+		l->demand_w,
+		c->served,
+		c->owner,
+		c->epoch,
+		l->phase,
+		l->temp_c,
+		l->throughput,
+		l->errors,
+		c->useful_j,
+		c->loss_j + c->input.loss_j,
+		module_input_stored_j(&c->input),
 		c->unserved_j,
 	};
 
@@ -163,7 +178,8 @@ module_core_create(const struct slice *s, void **core, struct err *err)
 /* ---- step -------------------------------------------------------------------------------- */
 
 static void
-module_core_port_open(struct module_core *c, int64_t k, size_t j, int64_t rx, struct core_events *ev)
+module_core_port_open(struct module_core *c, int64_t k, size_t j, int64_t rx,
+                      struct core_events *ev)
 {
 	struct module_port *p = &c->input.port[j];
 
@@ -197,17 +213,18 @@ module_core_offer(struct module_core *c, int64_t k, size_t j, const struct offer
 	p->i_max_a = o->i_max_a;
 	if (!(o->flags & OFFER_OWNER) || o->epoch < c->epoch)
 		return;
-	if (c->owner != (int32_t)j) {
-		c->owner = (int32_t)j;
+	/* An owner that comes back with its old epoch takes nothing over. */
+	if (c->epoch > 0 && o->epoch > c->epoch)
 		core_event_add(ev, k, EV_OWNER, -1, (double)j, o->epoch, 0, 0);
-	}
+	c->owner = (int32_t)j;
 	c->epoch = o->epoch;
 	if (c->ops->reference)
 		c->ops->reference(&c->load, o->v_ref_v);
 }
 
 static void
-module_core_inputs(struct module_core *c, int64_t k, const struct core_in *in, struct core_events *ev)
+module_core_inputs(struct module_core *c, int64_t k, const struct core_in *in,
+                   struct core_events *ev)
 {
 	for (size_t j = 0; j < c->input.n; j++) {
 		switch (in[j].kind) {
@@ -279,9 +296,15 @@ module_core_answer(struct module_core *c, size_t j, struct answer *a)
 	struct module_port *p = &c->input.port[j];
 
 	*a = (struct answer){
-		.phase = c->load.phase, .flags = c->served, .energy_j = p->period_j,
-		.v_in_v = c->input.v_v, .v_v = c->load.rail_v, .i_a = c->load.rail_a, .p_w = c->p_w,
-		.throughput = c->load.throughput, .errors = c->load.errors,
+		.phase = c->load.phase,
+		.flags = c->served,
+		.energy_j = p->period_j,
+		.v_in_v = c->input.v_v,
+		.v_v = c->load.rail_v,
+		.i_a = c->load.rail_a,
+		.p_w = c->p_w,
+		.throughput = c->load.throughput,
+		.errors = c->load.errors,
 	};
 	p->period_j = 0;
 }

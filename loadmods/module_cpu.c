@@ -7,25 +7,43 @@
 #include "module_input.h"
 
 /* Port converter. */
-#define DUTY_STEPS 4096.0      /* 12 bits */
-#define SLEW_V_PER_S 10e3      /* 10 mV/us */
+#define DUTY_STEPS 4096.0 /* 12 bits */
+#define SLEW_V_PER_S 10e3 /* 10 mV/us */
 #define RESPONSE_S 50e-6
-#define LOAD_LINE_OHM 1e-4     /* 14 mV at full load: half of what `served` allows */
+#define LOAD_LINE_OHM 1e-4 /* 14 mV at full load: half of what `served` allows */
 #define RAIL_LOW 0.97
 #define RAIL_HIGH 1.05
 /* Below this rail nothing switches. */
 #define RAIL_OFF_V 0.05
-#define CONTROL_NS 10000000    /* slow quantities: every 10 ms */
+#define CONTROL_NS 10000000 /* slow quantities: every 10 ms */
 
 /* Silicon and converter of class cpu, SI units. */
 static const struct {
-	double v_nom, f_nom, vth, alpha, v_poff, ceff, p_leak, kv, kt, p_fixed, r_pdn, droop, rth, tau;
+	double v_nom, f_nom, vth, alpha, v_poff, ceff, p_leak, kv, kt, p_fixed, r_pdn, droop, rth,
+		tau;
 	double delta_f, n_replay, a0, a1, a2, t_amb, vth_per_k;
 } cpu = {
-	.v_nom = 1.00, .f_nom = 3.5e9, .vth = 0.33, .alpha = 1.35, .v_poff = 0.855, .ceff = 3.0e-8,
-	.p_leak = 20, .kv = 2.5, .kt = 0.020, .p_fixed = 6, .r_pdn = 1.5e-4, .droop = 0.025,
-	.rth = 0.280, .tau = 3.0, .delta_f = 0.015, .n_replay = 12,
-	.a0 = 0.8, .a1 = 0.030, .a2 = 1.0e-4, .t_amb = 35, .vth_per_k = 0.0007,
+	.v_nom = 1.00,
+	.f_nom = 3.5e9,
+	.vth = 0.33,
+	.alpha = 1.35,
+	.v_poff = 0.855,
+	.ceff = 3.0e-8,
+	.p_leak = 20,
+	.kv = 2.5,
+	.kt = 0.020,
+	.p_fixed = 6,
+	.r_pdn = 1.5e-4,
+	.droop = 0.025,
+	.rth = 0.280,
+	.tau = 3.0,
+	.delta_f = 0.015,
+	.n_replay = 12,
+	.a0 = 0.8,
+	.a1 = 0.030,
+	.a2 = 1.0e-4,
+	.t_amb = 35,
+	.vth_per_k = 0.0007,
 };
 
 static const struct {
@@ -40,7 +58,9 @@ void
 module_cpu_init(struct module_cpu *c, double n_turns, double v_ref_v, double dt_s, bool restarted)
 {
 	assert(n_turns > 0 && dt_s > 0);
-	*c = (struct module_cpu){ .n_turns = n_turns, .dt_s = dt_s, .temp_c = cpu.t_amb,
+	*c = (struct module_cpu){ .n_turns = n_turns,
+		                  .dt_s = dt_s,
+		                  .temp_c = cpu.t_amb,
 		                  .v_ref_v = isnan(v_ref_v) ? cpu.v_nom : v_ref_v };
 	if (!restarted)
 		c->v_cmd_v = c->v_int_v = c->rail_v = c->v_ref_v;
@@ -96,7 +116,8 @@ module_cpu_metrics(struct module_cpu *c)
 		return;
 	double e = pow(10, -9 - (f_max(vd, c->temp_c) / f - 1) / cpu.delta_f);
 	c->errors = e < 1 ? e : 1;
-	c->throughput = c->act / ((1 - c->mu) * cpu.f_nom / f + c->mu) / (1 + cpu.n_replay * c->errors);
+	c->throughput =
+		c->act / ((1 - c->mu) * cpu.f_nom / f + c->mu) / (1 + cpu.n_replay * c->errors);
 }
 
 void

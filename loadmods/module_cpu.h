@@ -1,11 +1,12 @@
 /*
  * module_cpu.h - class cpu: the port converter with its rail, and typical silicon behind it.
  *
- * docs/models/module.md. Converter, per sub-step: the reference is followed with a slew of 10 mV/us;
- * duty = round(v_cmd n_turns/v_in) in 12 bits (line feed-forward); the rail follows duty v_in/n_turns
- * with 50 us and drops by R_ll I. Silicon: dynamic and leakage power from the rail, delay by the
- * alpha-power law, timing errors, a thermal RC. Values of the table are those of typical silicon:
- * no spread, no ageing, no noise. Slow quantities are evaluated every 10 ms, leakage every step.
+ * docs/models/module.md. Converter, per sub-step: the reference is followed with a slew of 10
+ * mV/us; duty = round(v_cmd n_turns/v_in) in 12 bits (line feed-forward); the rail follows duty
+ * v_in/n_turns with 50 us and drops by R_ll I. Silicon: dynamic and leakage power from the rail,
+ * delay by the alpha-power law, timing errors, a thermal RC. Values of the table are those of
+ * typical silicon: no spread, no ageing, no noise. Slow quantities are evaluated every 10 ms,
+ * leakage every step.
  */
 #ifndef VL_MODULE_CPU_H
 #define VL_MODULE_CPU_H
@@ -15,20 +16,21 @@
 
 struct module_cpu {
 	double n_turns, dt_s;
-	double v_ref_v;      /* reference that it was given */
-	double v_cmd_v;      /* after the slew limit */
-	double v_int_v;      /* behind the converter's response */
+	double v_ref_v; /* reference that it was given */
+	double v_cmd_v; /* after the slew limit */
+	double v_int_v; /* behind the converter's response */
 	/* of the workload */
 	double fr, act, mu, k_droop;
 	/* results */
 	double rail_v, i_a, p_w, conv_loss_w, demand_w;
-	double leak_w;       /* leakage at v_nom's slope: p_leak exp(..) */
+	double leak_w; /* leakage at v_nom's slope: p_leak exp(..) */
 	double temp_c, throughput, errors;
 	bool rail_ok;
 };
 
 /* v_ref NaN: nominal. A restarted one ramps up from 0. */
-void module_cpu_init(struct module_cpu *, double n_turns, double v_ref_v, double dt_s, bool restarted);
+void module_cpu_init(struct module_cpu *, double n_turns, double v_ref_v, double dt_s,
+                     bool restarted);
 void module_cpu_reference(struct module_cpu *, double v_ref_v);
 void module_cpu_begin(struct module_cpu *, uint32_t phase, int64_t t_ns, double step_s);
 void module_cpu_step(struct module_cpu *, double v_in_v);

@@ -7,12 +7,15 @@
 #define SLOPE_FLOOR 0.05
 
 void
-module_input_init(struct module_input *m, const struct module_params *p, size_t n_ports, double dt_s,
-                  double v_v)
+module_input_init(struct module_input *m, const struct module_params *p, size_t n_ports,
+                  double dt_s, double v_v)
 {
 	assert(n_ports <= TOPO_FEEDS_MAX && p->c_in_f > 0 && p->r_port_ohm > 0 && dt_s > 0);
-	*m = (struct module_input){ .c_in_f = p->c_in_f, .g_port_s = 1 / p->r_port_ohm, .dt_s = dt_s,
-		                    .v_v = v_v, .n = n_ports };
+	*m = (struct module_input){ .c_in_f = p->c_in_f,
+		                    .g_port_s = 1 / p->r_port_ohm,
+		                    .dt_s = dt_s,
+		                    .v_v = v_v,
+		                    .n = n_ports };
 }
 
 double

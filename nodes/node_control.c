@@ -11,19 +11,27 @@
 #define SET_MAX_V 50.5
 /* A difference to a new neighbour comes in over this time. */
 #define FADE_S 0.2
+/* A joiner waits this many periods for a neighbour's state. */
+#define ADOPT_PERIODS 50
 /* Periods without word of a live feed: longer than a path through the largest ring takes. */
 #define AGE_NONE 255
 
 void
-node_control_init(struct node_control *c, const struct node_params *p, size_t n_links, double step_s,
-                  bool joiner)
+node_control_init(struct node_control *c, const struct node_params *p, size_t n_links,
+                  double step_s, bool joiner)
 {
 	assert(n_links <= TOPO_DEGREE_MAX);
 	*c = (struct node_control){
-		.kind = p->control, .kv_per_s = p->kv_per_s, .kc_per_s = p->kc_per_s,
-		.ki_v_per_s = p->ki_v_per_s, .v_nom_v = p->v_nom_v, .has_feed = p->has_feed,
-		.v0_v = p->has_feed ? p->feed.v0_v : p->v_nom_v, .n_links = n_links,
-		.limited = !p->has_feed, .adopting = joiner,
+		.kind = p->control,
+		.kv_per_s = p->kv_per_s,
+		.kc_per_s = p->kc_per_s,
+		.ki_v_per_s = p->ki_v_per_s,
+		.v_nom_v = p->v_nom_v,
+		.has_feed = p->has_feed,
+		.v0_v = p->has_feed ? p->feed.v0_v : p->v_nom_v,
+		.n_links = n_links,
+		.limited = !p->has_feed,
+		.adopting = joiner,
 	};
 	c->period_k = (int64_t)(PERIOD_S / step_s + 0.5);
 	if (c->period_k < 1)
@@ -106,7 +114,8 @@ node_control_integrate(struct node_control *c, double dv_v, double di_v)
 }
 
 static void
-node_control_consensus(struct node_control *c, const struct neighbours *nb, bool controls, double bus_v)
+node_control_consensus(struct node_control *c, const struct neighbours *nb, bool controls,
+                       double bus_v)
 {
 	double dv_v = c->dv_v + c->tc_s * c->kc_per_s * nb->ddv_v, di_v = c->di_v;
 
@@ -142,7 +151,8 @@ node_control_step(struct node_control *c, struct node_feed *f, double bus_v, con
 			c->dv_v = c->kind == CONTROL_CONSENSUS ? nb.dv_v : 0;
 			c->x = nb.x;
 		}
-		c->adopting = nb.n == 0 && waiting;
+		/* Two newcomers side by side would wait for each other. */
+		c->adopting = nb.n == 0 && waiting && ++c->waited < ADOPT_PERIODS;
 	}
 	c->age = c->has_feed ? 0 : nb.age < AGE_NONE ? nb.age + 1 : AGE_NONE;
 	(void)node_control_set_v(c, &clipped);

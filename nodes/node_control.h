@@ -5,10 +5,10 @@
  *   all nodes            dv += Tc [kv (v_nom - v) + kc mean(dv_j - dv)]
  *   controlling feeds    di += Tc ki mean(x_j - x), x = i/I_rated
  *   all others           x += 0.8 mean(x_j - x); feeds among them leave kv out and bleed di
- * The feed's set-point is v0 + dv + di within [45, 50.5] V; integrators hold at that clamp. A joiner
- * takes dv and x from its neighbours before it sends STATE. Where no live feed has been heard of for
- * AGE_NONE periods everything freezes. When a link closes in a running mesh, the differences to
- * that neighbour come in over 200 ms.
+ * The feed's set-point is v0 + dv + di within [45, 50.5] V; integrators hold at that clamp. A
+ * joiner takes dv and x from its neighbours before it sends STATE. Where no live feed has been
+ * heard of for AGE_NONE periods everything freezes. When a link closes in a running mesh, the
+ * differences to that neighbour come in over 200 ms.
  */
 #ifndef VL_NODE_CONTROL_H
 #define VL_NODE_CONTROL_H
@@ -17,29 +17,30 @@
 #include "node_feed.h"
 
 struct node_control_peer {
-	bool known;            /* a STATE has arrived since the link closed */
-	double dv_v, x;        /* its last STATE */
+	bool known;     /* a STATE has arrived since the link closed */
+	double dv_v, x; /* its last STATE */
 	uint32_t age;
 	double off_dv_v, off_x; /* difference when the link closed */
-	double ramp;           /* 1 -> 0: part of it that is still left out */
+	double ramp;            /* 1 -> 0: part of it that is still left out */
 };
 
 struct node_control {
 	enum control_kind kind;
-	int64_t period_k;      /* steps */
+	int64_t period_k; /* steps */
 	double tc_s;
 	double kv_per_s, kc_per_s, ki_v_per_s, v_nom_v, v0_v;
 	bool has_feed;
-	bool adopting;         /* joiner that has not yet taken its neighbours' state */
-	bool limited;          /* feed off, at its limit or clipped, or none */
-	uint32_t age;          /* periods since a live feed was heard of */
+	bool adopting;   /* joiner that has not yet taken its neighbours' state */
+	uint32_t waited; /* periods since then */
+	bool limited;    /* feed off, at its limit or clipped, or none */
+	uint32_t age;    /* periods since a live feed was heard of */
 	double dv_v, di_v, x;
 	size_t n_links;
 	struct node_control_peer peer[TOPO_DEGREE_MAX];
 };
 
-void node_control_init(struct node_control *, const struct node_params *, size_t n_links, double step_s,
-                       bool joiner);
+void node_control_init(struct node_control *, const struct node_params *, size_t n_links,
+                       double step_s, bool joiner);
 static inline bool
 node_control_due(const struct node_control *c, int64_t k)
 {
@@ -50,8 +51,8 @@ void node_control_forget(struct node_control *, size_t l);
 /* A message of neighbour l; `fade`: its difference is to come in slowly (the link closed while the
  * mesh ran). */
 void node_control_hear(struct node_control *, size_t l, const struct wave *, bool fade);
-/* Firmware, when due: closed[l] says which links count, waiting that a link is about to. Sets the
- * set-point of the feed. */
+/* Firmware, when due: closed[l] says which links count, waiting that there is a live neighbour to
+ * wait for. Sets the set-point of the feed. */
 void node_control_step(struct node_control *, struct node_feed *, double bus_v, const bool *closed,
                        bool waiting);
 /* Adds STATE to a message; false while this node does not count as live. */

@@ -23,9 +23,9 @@
 struct node_core {
 	const struct slice *slice;
 	double step_s, dt_s, dt_ns;
-	bool started;            /* a step has been made */
-	bool unserved;           /* EV_UNSERVED 1 was the last one */
-	int64_t fault_end_k;     /* the fault clears itself in this step */
+	bool started;        /* a step has been made */
+	bool unserved;       /* EV_UNSERVED 1 was the last one */
+	int64_t fault_end_k; /* the fault clears itself in this step */
 	size_t n_links, n_ports;
 	struct node_plant plant;
 	struct node_control control;
@@ -88,8 +88,8 @@ node_core_make_fields(struct node_core *c)
 			                link_fields[i].unit);
 	for (size_t p = 0; p < c->n_ports; p++)
 		for (size_t i = 0; i < N_PORT; i++)
-			node_core_field(c, "port", chans[c->n_links + p].peer_id, port_fields[i].name,
-			                port_fields[i].unit);
+			node_core_field(c, "port", chans[c->n_links + p].peer_id,
+			                port_fields[i].name, port_fields[i].unit);
 	return 0;
 }
 
@@ -116,11 +116,17 @@ node_core_frame(const void *core, union rec_word *w)
 	const struct node_plant *p = &c->plant;
 	const struct node_feed *f = &p->feed;
 	const double own[N_NODE] = {
-		p->v_v, p->v_min_v, p->v_max_v, p->v_sc_v, c->control.dv_v, c->control.di_v,
-		c->control.x, f->i_a, p->feed_avg_a,
-		f->i_rated_a > 0 ? f->i_a / f->i_rated_a : 0, p->load_p_w, p->served, p->g_fault,
-		p->source_j, p->useful_j, p->loss_j, p->fault_j, node_plant_stored_j(p), p->line_j,
-		p->abandoned_j, p->unserved_j,
+		p->v_v,          p->v_min_v,
+		p->v_max_v,      p->v_sc_v,
+		c->control.dv_v, c->control.di_v,
+		c->control.x,    f->i_a,
+		p->feed_avg_a,   f->i_rated_a > 0 ? f->i_a / f->i_rated_a : 0,
+		p->load_p_w,     p->served,
+		p->g_fault,      p->source_j,
+		p->useful_j,     p->loss_j,
+		p->fault_j,      node_plant_stored_j(p),
+		p->line_j,       p->abandoned_j,
+		p->unserved_j,
 	};
 
 	w = put(w, own, N_NODE);
@@ -163,7 +169,8 @@ node_core_init_chans(struct node_core *c)
 			node_link_init(&c->links[i], &ch->link, (int32_t)i, ch->is_a, first_life,
 			               c->dt_s, s->substeps, ch->peer_v_init_v, &c->plant);
 		else
-			node_port_init(&c->ports[i - c->n_links], (int32_t)i, ch->owner, first_life);
+			node_port_init(&c->ports[i - c->n_links], (int32_t)i, ch->owner,
+			               first_life);
 	}
 }
 
@@ -246,8 +253,8 @@ node_core_bus_command(struct node_core *c, const struct core_cmd *cmd, struct co
 }
 
 static void
-node_core_inputs(struct node_core *c, int64_t k, const struct core_in *in, const struct core_cmd *cmds,
-                 size_t n_cmds, struct core_events *ev)
+node_core_inputs(struct node_core *c, int64_t k, const struct core_in *in,
+                 const struct core_cmd *cmds, size_t n_cmds, struct core_events *ev)
 {
 	bool first = !c->started && k > 0;
 
@@ -306,7 +313,7 @@ node_core_firmware(struct node_core *c)
 	for (size_t i = 0; i < c->n_links; i++) {
 		const struct node_link *l = &c->links[i];
 		closed[i] = l->live && l->state != LINK_END_OPEN;
-		if (l->live && !closed[i] && !l->cut && !(l->peer_flags & WAVE_CUT))
+		if (l->live && !l->cut && !(l->peer_flags & WAVE_CUT))
 			waiting = true;
 	}
 	node_control_step(&c->control, &c->plant.feed, c->plant.v_v, closed, waiting);

@@ -15,10 +15,18 @@ node_link_init(struct node_link *l, const struct link_params *p, int32_t chan, b
 
 	assert(n >= 1 && n <= TOPO_SUBSTEPS_MAX && p->l_eff_h > 0 && p->r_ohm >= 0);
 	*l = (struct node_link){
-		.n = n, .chan = chan, .is_a = is_a, .dt_s = dt_s, .live = live, .cut = p->open,
-		.zc_ohm = p->l_eff_h / t_s, .r_half_ohm = 0.5 * p->r_ohm,
-		.dc_f = t_s * t_s / (2 * p->l_eff_h), .precharge_ohm = p->precharge_ohm,
-		.closed_k = -1, .peer_v_v = peer_v_v,
+		.n = n,
+		.chan = chan,
+		.is_a = is_a,
+		.dt_s = dt_s,
+		.live = live,
+		.cut = p->open,
+		.zc_ohm = p->l_eff_h / t_s,
+		.r_half_ohm = 0.5 * p->r_ohm,
+		.dc_f = t_s * t_s / (2 * p->l_eff_h),
+		.precharge_ohm = p->precharge_ohm,
+		.closed_k = -1,
+		.peer_v_v = peer_v_v,
 	};
 	l->h = l->hbuf;
 	if (!live || p->open)
@@ -32,8 +40,8 @@ node_link_init(struct node_link *l, const struct link_params *p, int32_t chan, b
 }
 
 static void
-node_link_open(struct node_link *l, struct node_plant *p, int64_t k, enum open_cause cause, int64_t rx,
-               struct core_events *ev)
+node_link_open(struct node_link *l, struct node_plant *p, int64_t k, enum open_cause cause,
+               int64_t rx, struct core_events *ev)
 {
 	double booked_j = 0, wave_j = l->wave_j;
 
@@ -57,8 +65,8 @@ node_link_open(struct node_link *l, struct node_plant *p, int64_t k, enum open_c
 }
 
 static void
-node_link_close(struct node_link *l, struct node_plant *p, int64_t k, bool host, double precharge_ohm,
-                double bypass_s, struct core_events *ev)
+node_link_close(struct node_link *l, struct node_plant *p, int64_t k, bool host,
+                double precharge_ohm, double bypass_s, struct core_events *ev)
 {
 	double v_line_v = host ? p->v_v : l->peer_v_v;
 
@@ -74,8 +82,9 @@ node_link_close(struct node_link *l, struct node_plant *p, int64_t k, bool host,
 	l->g_s = 1 / (l->zc_ohm + l->r_ohm);
 	if (host)
 		(void)node_plant_lend(p, 2 * l->dc_f);
-	/* The host puts two waves into the line, each end takes one in. Each books the one that it takes,
-	 * and the other's as handed over, so that the books also close when only one end gets here. */
+	/* The host puts two waves into the line, each end takes one in. Each books the one that it
+	 * takes, and the other's as handed over, so that the books also close when only one end
+	 * gets here. */
 	l->line_step_j = 0.5 * l->dc_f * v_line_v * v_line_v;
 	p->line_j += l->line_step_j;
 	p->abandoned_j += host ? l->line_step_j : -l->line_step_j;
@@ -101,7 +110,8 @@ node_link_bypass(struct node_link *l, struct node_plant *p, int64_t k, struct co
 }
 
 static void
-node_link_gone(struct node_link *l, struct node_plant *p, int64_t k, int64_t rx, struct core_events *ev)
+node_link_gone(struct node_link *l, struct node_plant *p, int64_t k, int64_t rx,
+               struct core_events *ev)
 {
 	node_link_open(l, p, k, OPEN_DEATH, rx, ev);
 	l->live = l->heard = false;

@@ -13,8 +13,14 @@ node_plant_init(struct node_plant *p, const struct node_params *np, double dt_s,
                 double v_v, double v_sc_v)
 {
 	assert(n >= 1 && n <= TOPO_SUBSTEPS_MAX && dt_s > 0 && np->c_bus_f > 0);
-	*p = (struct node_plant){ .n = n, .dt_s = dt_s, .c_bus_f = np->c_bus_f, .c_r_f = np->c_bus_f,
-		                  .v_v = v_v, .v_min_v = v_v, .v_max_v = v_v, .served = true };
+	*p = (struct node_plant){ .n = n,
+		                  .dt_s = dt_s,
+		                  .c_bus_f = np->c_bus_f,
+		                  .c_r_f = np->c_bus_f,
+		                  .v_v = v_v,
+		                  .v_min_v = v_v,
+		                  .v_max_v = v_v,
+		                  .served = true };
 	node_feed_init(&p->feed, np->has_feed ? &np->feed : NULL, dt_s);
 	if (np->has_sc) {
 		p->c_sc_f = np->c_sc_f;

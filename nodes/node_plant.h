@@ -1,13 +1,12 @@
 /*
  * node_plant.h - the bus of one node: capacitor, supercapacitor, feed, load, ports, links, a fault.
  *
- * Model (docs/models/bus.md), implicit midpoint rule per sub-step dt, v_m the voltage at its middle:
- *   G v_m - J - i_feed(v_m) + i_load(v_m) + i_port(v_m) = 0
- *   G = 2 C_r/dt + g_sc + sum g + g_fault,  g_sc = 1/(R_sc + dt/(2 C_sc))
- *   J = (2 C_r/dt) v + g_sc v_sc + sum g h
- * solved by Newton from v, then v' = 2 v_m - v. C_r is C_bus without what is lent to lines. Loads are
- * constant power above V_uv and a conductance below it; what a port is owed is paid as constant
- * power down to NODE_PAY_FLOOR_V. The rule conserves energy exactly; the ledger is kept beside.
+ * Model (docs/models/bus.md), implicit midpoint rule per sub-step dt, v_m the voltage at its
+ * middle: G v_m - J - i_feed(v_m) + i_load(v_m) + i_port(v_m) = 0 G = 2 C_r/dt + g_sc + sum g +
+ * g_fault,  g_sc = 1/(R_sc + dt/(2 C_sc)) J = (2 C_r/dt) v + g_sc v_sc + sum g h solved by Newton
+ * from v, then v' = 2 v_m - v. C_r is C_bus without what is lent to lines. Loads are constant power
+ * above V_uv and a conductance below it; what a port is owed is paid as constant power down to
+ * NODE_PAY_FLOOR_V. The rule conserves energy exactly; the ledger is kept beside.
  */
 #ifndef VL_NODE_PLANT_H
 #define VL_NODE_PLANT_H
@@ -24,19 +23,19 @@
 
 struct node_plant {
 	/* fixed */
-	size_t n;                 /* sub-steps */
+	size_t n; /* sub-steps */
 	double dt_s, c_bus_f, c_sc_f, r_sc_ohm;
-	double g_sc;              /* S */
+	double g_sc; /* S */
 	struct node_feed feed;
 	/* set by the core between steps */
-	double lent_f;            /* nominal capacitance lent to lines */
-	double c_r_f;             /* what is left in the bus */
-	double g_links, g_fault;  /* S */
+	double lent_f;           /* nominal capacitance lent to lines */
+	double c_r_f;            /* what is left in the bus */
+	double g_links, g_fault; /* S */
 	/* state */
 	double v_v, v_sc_v;
 	/* of the last step */
 	double v_min_v, v_max_v, feed_avg_a, load_p_w;
-	double paid_part;         /* of what was owed to ports */
+	double paid_part; /* of what was owed to ports */
 	bool served;
 	/* cumulative ledger */
 	double source_j, useful_j, loss_j, fault_j, line_j, abandoned_j, unserved_j;

@@ -34,8 +34,8 @@ node_port_open(struct node_port *p, int64_t k, int64_t rx, struct core_events *e
 }
 
 void
-node_port_input(struct node_port *p, int64_t k, const struct core_in *in, double bus_v, double period_s,
-                struct core_events *ev)
+node_port_input(struct node_port *p, int64_t k, const struct core_in *in, double bus_v,
+                double period_s, struct core_events *ev)
 {
 	switch (in->kind) {
 	case CORE_IN_IDLE:

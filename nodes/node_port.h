@@ -16,18 +16,18 @@
 
 struct node_port {
 	int32_t chan;
-	bool owner;      /* this node owns the module */
+	bool owner; /* this node owns the module */
 	bool live;
 	double account_j, paid_j;
-	double pay_w;    /* owed power of this period */
-	double p_w;      /* paid in the last step, mean */
+	double pay_w; /* owed power of this period */
+	double p_w;   /* paid in the last step, mean */
 };
 
 void node_port_init(struct node_port *, int32_t chan, bool owner, bool live);
 void node_port_offer(const struct node_port *, double bus_v, struct offer *);
 /* At a port step: takes the answer of the period that ended; period_s is T_p. */
-void node_port_input(struct node_port *, int64_t k, const struct core_in *, double bus_v, double period_s,
-                     struct core_events *);
+void node_port_input(struct node_port *, int64_t k, const struct core_in *, double bus_v,
+                     double period_s, struct core_events *);
 /* After a plant step of step_s: `part` of the owed power was paid. */
 void node_port_pay(struct node_port *, double part, double step_s);
 

@@ -94,11 +94,21 @@ static const struct {
 	const char *name;
 	arrange_less less; /* NULL: the order of the topology file, or of arrival */
 } sorts[PANE_END_][SORTS_MAX] = {
-	[PANE_NODES] = { { "file", NULL }, { "name", node_name }, { "V", node_v }, { "P", node_p },
-	                 { "feed", node_loading }, { "state", node_state } },
-	[PANE_LINKS] = { { "file", NULL }, { "name", link_name }, { "|I|", link_i }, { "state", link_state } },
-	[PANE_MODULES] = { { "file", NULL }, { "name", module_name }, { "P", module_p },
-	                   { "owner", module_owner }, { "served", module_served } },
+	[PANE_NODES] = { { "file", NULL },
+	                 { "name", node_name },
+	                 { "V", node_v },
+	                 { "P", node_p },
+	                 { "feed", node_loading },
+	                 { "state", node_state } },
+	[PANE_LINKS] = { { "file", NULL },
+	                 { "name", link_name },
+	                 { "|I|", link_i },
+	                 { "state", link_state } },
+	[PANE_MODULES] = { { "file", NULL },
+	                   { "name", module_name },
+	                   { "P", module_p },
+	                   { "owner", module_owner },
+	                   { "served", module_served } },
 	[PANE_EVENTS] = { { "time", NULL } },
 	[PANE_BUS] = { { "", NULL } },
 	[PANE_MAP] = { { "", NULL } },
@@ -126,17 +136,19 @@ arrange_shows(const struct shot *s, enum pane_id p, size_t i, const char *filter
 		return true;
 	switch (p) {
 	case PANE_NODES:
-		return strstr(s->nodes[i].id, filter) || strstr(shot_state_text(s->nodes[i].state), filter);
+		return strstr(s->nodes[i].id, filter) ||
+		       strstr(shot_state_text(s->nodes[i].state), filter);
 	case PANE_LINKS:
 		return strstr(s->links[i].id, filter) || strstr(s->links[i].a_id, filter) ||
-			strstr(s->links[i].b_id, filter);
+		       strstr(s->links[i].b_id, filter);
 	case PANE_MODULES:
 		return strstr(s->modules[i].id, filter) || strstr(s->modules[i].owner_id, filter) ||
-			strstr(shot_state_text(s->modules[i].state), filter);
+		       strstr(shot_state_text(s->modules[i].state), filter);
 	case PANE_EVENTS:
 		return strstr(s->events[i].proc, filter) || strstr(s->events[i].what, filter) ||
-			strstr(s->events[i].text, filter);
-	default: return true;
+		       strstr(s->events[i].text, filter);
+	default:
+		return true;
 	}
 }
 
@@ -182,7 +194,9 @@ int
 ui_arrange(struct ui *ui, const struct shot *s, struct err *err)
 {
 	const size_t n[PANE_END_] = {
-		[PANE_NODES] = s->n_nodes, [PANE_LINKS] = s->n_links, [PANE_MODULES] = s->n_modules,
+		[PANE_NODES] = s->n_nodes,
+		[PANE_LINKS] = s->n_links,
+		[PANE_MODULES] = s->n_modules,
 		[PANE_EVENTS] = s->n_events,
 	};
 	for (int p = 0; p < PANE_END_; p++) {

@@ -8,9 +8,9 @@
 #include "pane.h"
 
 enum {
-	BATCH_EVENTS = 20,    /* newest events that are printed */
+	BATCH_EVENTS = 20, /* newest events that are printed */
 	BATCH_HEADER_H = 2,
-	BATCH_LINKS_W = 34,   /* columns of one link */
+	BATCH_LINKS_W = 34, /* columns of one link */
 	BATCH_POLL_MS = 50,
 };
 /* How long a complete view waits for the supervisor's status. */
@@ -29,13 +29,17 @@ batch_now_ns(void)
 static int
 batch_pane_rows(enum pane_id p, const struct ui *ui, int width)
 {
-	int rows = (int)ui->pane[p].rows.n, columns = width / BATCH_LINKS_W > 0 ? width / BATCH_LINKS_W : 1;
+	int rows = (int)ui->pane[p].rows.n,
+	    columns = width / BATCH_LINKS_W > 0 ? width / BATCH_LINKS_W : 1;
 	if (rows == 0)
 		return p == PANE_NODES || p == PANE_MODULES ? 2 : 1;
 	switch (p) {
-	case PANE_LINKS: return (rows + columns - 1) / columns;
-	case PANE_EVENTS: return rows < BATCH_EVENTS ? rows : BATCH_EVENTS;
-	default: return rows + 1;
+	case PANE_LINKS:
+		return (rows + columns - 1) / columns;
+	case PANE_EVENTS:
+		return rows < BATCH_EVENTS ? rows : BATCH_EVENTS;
+	default:
+		return rows + 1;
 	}
 }
 
@@ -59,8 +63,10 @@ batch_text(const struct shot *s, const struct batch_params *p, FILE *f, struct e
 		pane_header_draw(&c, &a, s, &ui);
 		for (int i = 0; i < N; i++) {
 			a = (struct area){ 0, a.y + a.h + 1, p->width, 1 };
-			canvas_text(&c, &a, 1, 0, STYLE_BOLD, "%s %zu", panes[order[i]].name, ui.pane[order[i]].rows.n);
-			a = (struct area){ 0, a.y + 1, p->width, batch_pane_rows(order[i], &ui, p->width) };
+			canvas_text(&c, &a, 1, 0, STYLE_BOLD, "%s %zu", panes[order[i]].name,
+			            ui.pane[order[i]].rows.n);
+			a = (struct area){ 0, a.y + 1, p->width,
+				           batch_pane_rows(order[i], &ui, p->width) };
 			panes[order[i]].draw(&c, &a, s, &ui, false);
 		}
 		canvas_print(&c, f);
@@ -214,12 +220,14 @@ batch_json(const struct shot *s, FILE *f)
 
 /* Takes in what comes until `until_ns`, or until the view is complete. */
 static void
-batch_collect(struct feed *f, struct view *v, const struct batch_params *p, int64_t until_ns, bool complete)
+batch_collect(struct feed *f, struct view *v, const struct batch_params *p, int64_t until_ns,
+              bool complete)
 {
 	int64_t start_ns = batch_now_ns();
 	for (int64_t now = start_ns; now < until_ns && !*p->stop; now = batch_now_ns()) {
 		feed_take(f, v, now);
-		if (complete && view_complete(v) && (feed_has_status(f) || now - start_ns > BATCH_STATUS_NS))
+		if (complete && view_complete(v) &&
+		    (feed_has_status(f) || now - start_ns > BATCH_STATUS_NS))
 			return;
 		int64_t left_ms = (until_ns - now) / 1000000 + 1;
 		feed_wait(f, left_ms < BATCH_POLL_MS ? (int)left_ms : BATCH_POLL_MS);
@@ -240,7 +248,8 @@ batch_run(struct feed *f, struct view *v, const struct batch_params *p, struct e
 		next_ns = now + p->interval_ns;
 		rc = view_sample(v, now, &shot, err);
 		if (!rc && i == 0 && shot.head.messages == 0 && !feed_has_status(f)) {
-			rc = err_set(err, ERR_TIMEOUT, "no telemetry within %.1f s: does the mesh run?",
+			rc = err_set(err, ERR_TIMEOUT,
+			             "no telemetry within %.1f s: does the mesh run?",
 			             (double)BATCH_PATIENCE_NS * 1e-9);
 			break;
 		}

@@ -15,11 +15,11 @@
 #include "view.h"
 
 struct batch_params {
-	int64_t n;             /* snapshots, 0: until stopped */
-	int64_t interval_ns;   /* wall time between them */
-	bool json;             /* one object per line */
+	int64_t n;           /* snapshots, 0: until stopped */
+	int64_t interval_ns; /* wall time between them */
+	bool json;           /* one object per line */
 	enum glyph_tier tier;
-	int width;             /* columns of the text */
+	int width;                         /* columns of the text */
 	const volatile sig_atomic_t *stop; /* set by a signal */
 };
 

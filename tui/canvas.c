@@ -40,7 +40,9 @@ canvas_cell(struct canvas *c, const struct area *a, int x, int y)
 		return NULL;
 	x += a->x;
 	y += a->y;
-	return x < 0 || y < 0 || x >= c->w || y >= c->h ? NULL : &c->cells[(size_t)y * (size_t)c->w + (size_t)x];
+	return x < 0 || y < 0 || x >= c->w || y >= c->h
+	               ? NULL
+	               : &c->cells[(size_t)y * (size_t)c->w + (size_t)x];
 }
 
 void
@@ -58,7 +60,8 @@ canvas_glyph(struct canvas *c, const struct area *a, int x, int y, enum glyph g,
 }
 
 int
-canvas_text(struct canvas *c, const struct area *a, int x, int y, enum style style, const char *fmt, ...)
+canvas_text(struct canvas *c, const struct area *a, int x, int y, enum style style, const char *fmt,
+            ...)
 {
 	char text[CANVAS_TEXT_MAX];
 	va_list ap;
@@ -67,7 +70,8 @@ canvas_text(struct canvas *c, const struct area *a, int x, int y, enum style sty
 	va_end(ap);
 	int n = (int)strlen(text);
 	for (int i = 0; i < n; i++)
-		canvas_put(c, a, x + i, y, text[i] >= 0x20 && text[i] < 0x7f ? (uint32_t)text[i] : '?', style);
+		canvas_put(c, a, x + i, y,
+		           text[i] >= 0x20 && text[i] < 0x7f ? (uint32_t)text[i] : '?', style);
 	return n;
 }
 
@@ -102,7 +106,8 @@ canvas_box(struct canvas *c, const struct area *a, const char *title, const char
 	int wants = (int)strlen(hint);
 	if (wants && used + wants + 4 <= top.w)
 		canvas_text(c, &top, top.w - wants - 2, 0, edge, " %s ", hint);
-	return (struct area){ a->x + 1, a->y + 1, a->w > 2 ? a->w - 2 : 0, a->h > 2 ? a->h - 2 : 0 };
+	return (struct area){ a->x + 1, a->y + 1, a->w > 2 ? a->w - 2 : 0,
+		              a->h > 2 ? a->h - 2 : 0 };
 }
 
 void

@@ -18,7 +18,7 @@
 /* What a cell means; screen.c says how it looks. Beside every colour there is a glyph or a word. */
 enum style {
 	STYLE_PLAIN,
-	STYLE_DIM,    /* stale, or frame work */
+	STYLE_DIM, /* stale, or frame work */
 	STYLE_BOLD,
 	STYLE_TITLE,
 	STYLE_GOOD,
@@ -53,8 +53,8 @@ void canvas_free(struct canvas *);
 void canvas_put(struct canvas *, const struct area *, int x, int y, uint32_t ch, enum style);
 void canvas_glyph(struct canvas *, const struct area *, int x, int y, enum glyph, enum style);
 /* ASCII text (other bytes become '?'); returns the columns that it takes, clipped or not. */
-int canvas_text(struct canvas *, const struct area *, int x, int y, enum style, const char *fmt, ...)
-	__attribute__((format(printf, 6, 7)));
+int canvas_text(struct canvas *, const struct area *, int x, int y, enum style, const char *fmt,
+                ...) __attribute__((format(printf, 6, 7)));
 /* A row in one style, from x on: shows the selection. */
 void canvas_restyle(struct canvas *, const struct area *, int x, int y, int w, enum style);
 /* A frame with a title on the left and a hint on the right; returns what is inside. */

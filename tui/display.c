@@ -32,7 +32,7 @@ display_styles(bool colour)
 {
 	static const struct {
 		attr_t attr;
-		short fg; /* ANSI, -1: that of the terminal */
+		short fg;       /* ANSI, -1: that of the terminal */
 		attr_t without; /* when there are no colours */
 	} looks[STYLE_END_] = {
 		[STYLE_PLAIN] = { A_NORMAL, -1, A_NORMAL },
@@ -61,7 +61,8 @@ display_open(bool colour, struct err *err)
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		return err_set(err, ERR_IO, "not a terminal (--once or --batch print plain text)");
 	if (!term || !term[0] || strcmp(term, "dumb") == 0)
-		return err_set(err, ERR_IO, "TERM=%s can show no screen (--once or --batch print plain text)",
+		return err_set(err, ERR_IO,
+		               "TERM=%s can show no screen (--once or --batch print plain text)",
 		               term ? term : "");
 	/* newterm() returns where initscr() would exit. */
 	SCREEN *screen = newterm(NULL, stdout, stdin);
@@ -117,11 +118,21 @@ display_key(void)
 	static const struct {
 		int from, to;
 	} keys[] = {
-		{ KEY_UP, UI_KEY_UP }, { KEY_DOWN, UI_KEY_DOWN }, { KEY_LEFT, UI_KEY_LEFT },
-		{ KEY_RIGHT, UI_KEY_RIGHT }, { KEY_HOME, UI_KEY_HOME }, { KEY_END, UI_KEY_END },
-		{ KEY_PPAGE, UI_KEY_PAGE_UP }, { KEY_NPAGE, UI_KEY_PAGE_DOWN },
-		{ KEY_BACKSPACE, UI_KEY_BACKSPACE }, { 0x7f, UI_KEY_BACKSPACE }, { '\b', UI_KEY_BACKSPACE },
-		{ KEY_BTAB, UI_KEY_BACKTAB }, { KEY_F(1), UI_KEY_F1 }, { KEY_ENTER, '\r' }, { KEY_RESIZE, 0 },
+		{ KEY_UP, UI_KEY_UP },
+		{ KEY_DOWN, UI_KEY_DOWN },
+		{ KEY_LEFT, UI_KEY_LEFT },
+		{ KEY_RIGHT, UI_KEY_RIGHT },
+		{ KEY_HOME, UI_KEY_HOME },
+		{ KEY_END, UI_KEY_END },
+		{ KEY_PPAGE, UI_KEY_PAGE_UP },
+		{ KEY_NPAGE, UI_KEY_PAGE_DOWN },
+		{ KEY_BACKSPACE, UI_KEY_BACKSPACE },
+		{ 0x7f, UI_KEY_BACKSPACE },
+		{ '\b', UI_KEY_BACKSPACE },
+		{ KEY_BTAB, UI_KEY_BACKTAB },
+		{ KEY_F(1), UI_KEY_F1 },
+		{ KEY_ENTER, '\r' },
+		{ KEY_RESIZE, 0 },
 	};
 	for (;;) {
 		int c = getch();

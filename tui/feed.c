@@ -13,8 +13,8 @@
 #include "mpread.h"
 
 enum {
-	FEED_HWM = 50000,          /* messages between two screens of a mesh of 1000 nodes */
-	FEED_BATCH = 100000,       /* messages taken per call */
+	FEED_HWM = 50000,    /* messages between two screens of a mesh of 1000 nodes */
+	FEED_BATCH = 100000, /* messages taken per call */
 	FEED_RECONNECT_MS = 100,
 	FEED_MESSAGE_MAX = 4 << 20, /* a status of the largest mesh */
 	FEED_ID_MAX = 48,
@@ -32,7 +32,7 @@ struct feed_asked {
 
 struct feed {
 	void *ctx, *sub, *cmd;
-	struct telem_msg msg;      /* scratch */
+	struct telem_msg msg; /* scratch */
 	uint64_t n_asked;
 	struct feed_asked status, request;
 	struct ui_request what;
@@ -41,7 +41,8 @@ struct feed {
 };
 
 static int
-feed_socket(struct feed *f, int type, const char *dir, const char *file, void **ret, struct err *err)
+feed_socket(struct feed *f, int type, const char *dir, const char *file, void **ret,
+            struct err *err)
 {
 	char endpoint[256];
 	int n = snprintf(endpoint, sizeof endpoint, "ipc://%s/%s", dir, file);
@@ -53,7 +54,9 @@ feed_socket(struct feed *f, int type, const char *dir, const char *file, void **
 	const struct {
 		int name, value;
 	} options[] = {
-		{ ZMQ_LINGER, 0 }, { ZMQ_RCVHWM, FEED_HWM }, { ZMQ_RECONNECT_IVL, FEED_RECONNECT_MS },
+		{ ZMQ_LINGER, 0 },
+		{ ZMQ_RCVHWM, FEED_HWM },
+		{ ZMQ_RECONNECT_IVL, FEED_RECONNECT_MS },
 	};
 	int64_t max = FEED_MESSAGE_MAX;
 	bool bad = zmq_setsockopt(*ret, ZMQ_MAXMSGSIZE, &max, sizeof max);
@@ -129,7 +132,8 @@ feed_ask(struct feed *f, struct feed_asked *a, const char *verb, const char *tar
          int64_t wall_ns)
 {
 	bool level = !isnan(level_w);
-	snprintf(a->id, sizeof a->id, "top-%ld-%" PRId64 "-%" PRIu64, (long)getpid(), wall_ns, f->n_asked++);
+	snprintf(a->id, sizeof a->id, "top-%ld-%" PRId64 "-%" PRIu64, (long)getpid(), wall_ns,
+	         f->n_asked++);
 	msgpack_packer pk;
 	msgpack_sbuffer_clear(&a->bytes);
 	msgpack_packer_init(&pk, &a->bytes, msgpack_sbuffer_write);
@@ -232,7 +236,8 @@ feed_reply(struct feed *f, struct view *v, const uint8_t *bytes, size_t len, int
 
 /* ---- taking -------------------------------------------------------------------------------- */
 
-/* Receives one message of up to `max` parts, keeps none; returns the parts, 0 when there is none. */
+/* Receives one message of up to `max` parts, keeps none; returns the parts, 0 when there is none.
+ */
 static int
 feed_parts(void *sock, zmq_msg_t parts[], int max)
 {
@@ -306,7 +311,8 @@ void
 feed_wait(struct feed *f, int timeout_ms)
 {
 	zmq_pollitem_t items[] = {
-		{ .socket = f->sub, .events = ZMQ_POLLIN }, { .socket = f->cmd, .events = ZMQ_POLLIN },
+		{ .socket = f->sub, .events = ZMQ_POLLIN },
+		{ .socket = f->cmd, .events = ZMQ_POLLIN },
 	};
 	zmq_poll(items, 2, timeout_ms);
 }

@@ -2,7 +2,8 @@
  * feed.h - the dashboard's line to a mesh: telemetry in, requests out, all through the relay.
  *
  * A client only: with the relay gone nothing is heard until it is back, and nothing is lost but
- * that. A request is sent again every second with the same id until it is answered, so it acts once.
+ * that. A request is sent again every second with the same id until it is answered, so it acts
+ * once.
  */
 #ifndef VL_FEED_H
 #define VL_FEED_H

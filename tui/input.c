@@ -11,7 +11,7 @@
 #include "map.h"
 
 enum {
-	UI_PAGE = 10,      /* rows of PageUp and PageDown */
+	UI_PAGE = 10, /* rows of PageUp and PageDown */
 	UI_BUS_SPANS = 3,
 };
 
@@ -30,7 +30,9 @@ const size_t ui_n_actions = sizeof ui_actions / sizeof *ui_actions;
 int
 ui_init(struct ui *ui, bool readonly, struct err *err)
 {
-	*ui = (struct ui){ .active = PANE_NODES, .map = true, .tail = true, .readonly = readonly, .bus_span = 1 };
+	*ui = (struct ui){
+		.active = PANE_NODES, .map = true, .tail = true, .readonly = readonly, .bus_span = 1
+	};
 	ui->routes = calloc(1, sizeof *ui->routes);
 	return ui->routes ? 0 : err_set(err, ERR_NOMEM, "out of memory");
 }
@@ -66,12 +68,27 @@ ui_move(struct ui *ui, int key)
 	struct ui_pane *p = &ui->pane[ui->active == PANE_MAP ? PANE_NODES : ui->active];
 	size_t last = p->rows.n ? p->rows.n - 1 : 0;
 	switch (key) {
-	case 'j': case UI_KEY_DOWN: p->cursor += p->cursor < last; break;
-	case 'k': case UI_KEY_UP: p->cursor -= p->cursor > 0; break;
-	case UI_KEY_PAGE_DOWN: p->cursor = p->cursor + UI_PAGE < last ? p->cursor + UI_PAGE : last; break;
-	case UI_KEY_PAGE_UP: p->cursor = p->cursor > UI_PAGE ? p->cursor - UI_PAGE : 0; break;
-	case 'g': case UI_KEY_HOME: p->cursor = 0; break;
-	default: p->cursor = last; break;
+	case 'j':
+	case UI_KEY_DOWN:
+		p->cursor += p->cursor < last;
+		break;
+	case 'k':
+	case UI_KEY_UP:
+		p->cursor -= p->cursor > 0;
+		break;
+	case UI_KEY_PAGE_DOWN:
+		p->cursor = p->cursor + UI_PAGE < last ? p->cursor + UI_PAGE : last;
+		break;
+	case UI_KEY_PAGE_UP:
+		p->cursor = p->cursor > UI_PAGE ? p->cursor - UI_PAGE : 0;
+		break;
+	case 'g':
+	case UI_KEY_HOME:
+		p->cursor = 0;
+		break;
+	default:
+		p->cursor = last;
+		break;
 	}
 	if (ui->active == PANE_EVENTS)
 		ui->tail = p->cursor == last;
@@ -90,16 +107,41 @@ static void
 ui_toggle(struct ui *ui, int key)
 {
 	switch (key) {
-	case '\t': case UI_KEY_RIGHT: ui_next_pane(ui, 1); break;
-	case UI_KEY_BACKTAB: case UI_KEY_LEFT: ui_next_pane(ui, -1); break;
-	case 'z': case '\r': case '\n': ui->zoom = !ui->zoom; break;
-	case ' ': ui->freeze = !ui->freeze; break;
-	case 's': ui->pane[ui->active].sort++; break;
-	case '/': ui->mode = UI_FILTER; break;
-	case '?': case UI_KEY_F1: case 'h': ui->mode = UI_HELP; break;
-	case '+': ui->bus_span += ui->bus_span + 1 < UI_BUS_SPANS; break;
-	case '-': ui->bus_span -= ui->bus_span > 0; break;
-	case 'm': case 'f':
+	case '\t':
+	case UI_KEY_RIGHT:
+		ui_next_pane(ui, 1);
+		break;
+	case UI_KEY_BACKTAB:
+	case UI_KEY_LEFT:
+		ui_next_pane(ui, -1);
+		break;
+	case 'z':
+	case '\r':
+	case '\n':
+		ui->zoom = !ui->zoom;
+		break;
+	case ' ':
+		ui->freeze = !ui->freeze;
+		break;
+	case 's':
+		ui->pane[ui->active].sort++;
+		break;
+	case '/':
+		ui->mode = UI_FILTER;
+		break;
+	case '?':
+	case UI_KEY_F1:
+	case 'h':
+		ui->mode = UI_HELP;
+		break;
+	case '+':
+		ui->bus_span += ui->bus_span + 1 < UI_BUS_SPANS;
+		break;
+	case '-':
+		ui->bus_span -= ui->bus_span > 0;
+		break;
+	case 'm':
+	case 'f':
 		ui->map = !ui->map;
 		if (ui->active == PANE_LINKS || ui->active == PANE_MAP)
 			ui->active = ui->map ? PANE_MAP : PANE_LINKS;
@@ -128,10 +170,14 @@ static size_t
 ui_n_targets(const struct shot *s, enum ui_target kind)
 {
 	switch (kind) {
-	case UI_TARGET_PROC: return s->n_nodes + s->n_modules;
-	case UI_TARGET_NODE: return s->n_nodes;
-	case UI_TARGET_LINK: return s->n_links;
-	default: return 0;
+	case UI_TARGET_PROC:
+		return s->n_nodes + s->n_modules;
+	case UI_TARGET_NODE:
+		return s->n_nodes;
+	case UI_TARGET_LINK:
+		return s->n_links;
+	default:
+		return 0;
 	}
 }
 
@@ -165,7 +211,8 @@ ui_first_target(const struct ui *ui, const struct shot *s, enum ui_target kind)
 	if (ui->active == PANE_LINKS)
 		return ui_selected(ui, PANE_LINKS);
 	for (size_t i = 0; i < s->n_links; i++)
-		if (s->links[i].a == (int)ui_selected(ui, PANE_NODES) || s->links[i].b == (int)ui_selected(ui, PANE_NODES))
+		if (s->links[i].a == (int)ui_selected(ui, PANE_NODES) ||
+		    s->links[i].b == (int)ui_selected(ui, PANE_NODES))
 			return i;
 	return 0;
 }
@@ -181,7 +228,9 @@ ui_ask(struct ui *ui, const struct shot *s, const struct ui_action *a)
 		ui_say(ui, true, "%s: nothing there yet", a->verb);
 		return;
 	}
-	ui->dialog = (struct ui_dialog){ .action = a, .verb = a->verb, .target = ui_first_target(ui, s, a->target) };
+	ui->dialog = (struct ui_dialog){ .action = a,
+		                         .verb = a->verb,
+		                         .target = ui_first_target(ui, s, a->target) };
 	if (a->key == 'P' && strcmp(s->head.state, "paused") == 0)
 		ui->dialog.verb = "resume";
 	ui->mode = UI_DIALOG;
@@ -221,16 +270,34 @@ ui_dialog_key(struct ui *ui, const struct shot *s, int key, struct ui_request *r
 	struct ui_dialog *d = &ui->dialog;
 	size_t n = strlen(d->level);
 	switch (key) {
-	case UI_KEY_LEFT: case UI_KEY_RIGHT: case '\t': case UI_KEY_BACKTAB: d->accept = !d->accept; break;
-	case UI_KEY_DOWN: case UI_KEY_UP: ui_dialog_cycle(ui, s, key == UI_KEY_DOWN); break;
-	case 'y': case 'Y': return ui_dialog_accept(ui, s, ret);
-	case '\r': case '\n':
+	case UI_KEY_LEFT:
+	case UI_KEY_RIGHT:
+	case '\t':
+	case UI_KEY_BACKTAB:
+		d->accept = !d->accept;
+		break;
+	case UI_KEY_DOWN:
+	case UI_KEY_UP:
+		ui_dialog_cycle(ui, s, key == UI_KEY_DOWN);
+		break;
+	case 'y':
+	case 'Y':
+		return ui_dialog_accept(ui, s, ret);
+	case '\r':
+	case '\n':
 		if (d->accept)
 			return ui_dialog_accept(ui, s, ret);
 		ui->mode = UI_NORMAL;
 		break;
-	case 'n': case 'N': case 'q': case UI_KEY_ESC: ui->mode = UI_NORMAL; break;
-	case UI_KEY_BACKSPACE: d->level[n ? n - 1 : 0] = '\0'; break;
+	case 'n':
+	case 'N':
+	case 'q':
+	case UI_KEY_ESC:
+		ui->mode = UI_NORMAL;
+		break;
+	case UI_KEY_BACKSPACE:
+		d->level[n ? n - 1 : 0] = '\0';
+		break;
 	default:
 		if (d->action->level && n + 1 < sizeof d->level &&
 		    ((key >= '0' && key <= '9') || (key == '.' && !strchr(d->level, '.')))) {
@@ -267,18 +334,26 @@ ui_key(struct ui *ui, const struct shot *s, int key, struct ui_request *ret)
 		const int keys[14];
 		void (*act)(struct ui *, int key);
 	} rows[] = {
-		{ { 'j', 'k', 'g', 'G', UI_KEY_UP, UI_KEY_DOWN, UI_KEY_HOME, UI_KEY_END, UI_KEY_PAGE_UP,
-		    UI_KEY_PAGE_DOWN }, ui_move },
-		{ { '\t', UI_KEY_BACKTAB, UI_KEY_LEFT, UI_KEY_RIGHT, 'z', '\r', '\n', ' ', 's', '/', 'm', 'f' },
+		{ { 'j', 'k', 'g', 'G', UI_KEY_UP, UI_KEY_DOWN, UI_KEY_HOME, UI_KEY_END,
+		    UI_KEY_PAGE_UP, UI_KEY_PAGE_DOWN },
+		  ui_move },
+		{ { '\t', UI_KEY_BACKTAB, UI_KEY_LEFT, UI_KEY_RIGHT, 'z', '\r', '\n', ' ', 's', '/',
+		    'm', 'f' },
 		  ui_toggle },
 		{ { '?', UI_KEY_F1, 'h', '+', '-', UI_KEY_ESC }, ui_toggle },
 		{ { '1', '2', '3', '4', '5', '6' }, ui_choose_pane },
 	};
 	switch (ui->mode) {
-	case UI_DIALOG: return ui_dialog_key(ui, s, key, ret);
-	case UI_FILTER: ui_filter_key(ui, key); return UI_NONE;
-	case UI_HELP: ui->mode = UI_NORMAL; return UI_NONE;
-	default: break;
+	case UI_DIALOG:
+		return ui_dialog_key(ui, s, key, ret);
+	case UI_FILTER:
+		ui_filter_key(ui, key);
+		return UI_NONE;
+	case UI_HELP:
+		ui->mode = UI_NORMAL;
+		return UI_NONE;
+	default:
+		break;
 	}
 	if (key == 'q')
 		return UI_QUIT;

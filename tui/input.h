@@ -19,8 +19,17 @@ struct map;
 /* Keys that are no ASCII character. */
 enum ui_key_code {
 	UI_KEY_ESC = 27,
-	UI_KEY_UP = 0x100, UI_KEY_DOWN, UI_KEY_LEFT, UI_KEY_RIGHT, UI_KEY_HOME, UI_KEY_END, UI_KEY_PAGE_UP,
-	UI_KEY_PAGE_DOWN, UI_KEY_BACKSPACE, UI_KEY_BACKTAB, UI_KEY_F1,
+	UI_KEY_UP = 0x100,
+	UI_KEY_DOWN,
+	UI_KEY_LEFT,
+	UI_KEY_RIGHT,
+	UI_KEY_HOME,
+	UI_KEY_END,
+	UI_KEY_PAGE_UP,
+	UI_KEY_PAGE_DOWN,
+	UI_KEY_BACKSPACE,
+	UI_KEY_BACKTAB,
+	UI_KEY_F1,
 };
 
 enum ui_mode { UI_NORMAL, UI_FILTER, UI_DIALOG, UI_HELP };
@@ -48,10 +57,10 @@ extern const size_t ui_n_actions;
 
 struct ui_dialog {
 	const struct ui_action *action;
-	const char *verb;   /* of the action, or what the state of the mesh makes of it */
-	size_t target;      /* index among the targets of its kind */
-	bool accept;        /* the button that Enter presses; false: Cancel */
-	char level[12];     /* as typed, W */
+	const char *verb; /* of the action, or what the state of the mesh makes of it */
+	size_t target;    /* index among the targets of its kind */
+	bool accept;      /* the button that Enter presses; false: Cancel */
+	char level[12];   /* as typed, W */
 };
 
 /* Rows of a pane after filter and sort. */
@@ -71,11 +80,11 @@ struct ui {
 	enum ui_mode mode;
 	enum pane_id active;
 	bool map, zoom, freeze, readonly;
-	bool tail;          /* events: the newest stays in sight */
-	unsigned bus_span;  /* which of the scales of the bus plot */
+	bool tail;         /* events: the newest stays in sight */
+	unsigned bus_span; /* which of the scales of the bus plot */
 	struct ui_pane pane[PANE_END_];
 	struct ui_dialog dialog;
-	char message[160];  /* the last answer, "": none */
+	char message[160]; /* the last answer, "": none */
 	bool message_bad;
 	bool message_sent;  /* an answer is waited for */
 	struct map *routes; /* of the map pane; made anew when size or mesh change */

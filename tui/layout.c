@@ -5,9 +5,9 @@
 enum {
 	LAYOUT_HEADER_H = 2,
 	LAYOUT_FOOTER_H = 1,
-	LAYOUT_FRAME = 2,      /* rows that a box takes */
+	LAYOUT_FRAME = 2,       /* rows that a box takes */
 	LAYOUT_TABLE_FRAME = 3, /* box and column titles */
-	LAYOUT_PANE_MIN_H = 4, /* the least with something to read */
+	LAYOUT_PANE_MIN_H = 4,  /* the least with something to read */
 	LAYOUT_BUS_H = 10,
 	LAYOUT_MAP_H = 16,
 };
@@ -31,12 +31,18 @@ layout_wants(enum pane_id p, int w, const struct layout_content *c)
 	enum { MANY = 1000 };
 	int columns = layout_clamp((w - LAYOUT_FRAME) / LAYOUT_LINK_W, 1, MANY);
 	switch (p) {
-	case PANE_NODES: return LAYOUT_TABLE_FRAME + (int)c->n_nodes;
-	case PANE_MODULES: return LAYOUT_TABLE_FRAME + (int)c->n_modules;
-	case PANE_LINKS: return LAYOUT_FRAME + ((int)c->n_links + columns - 1) / columns;
-	case PANE_BUS: return LAYOUT_BUS_H;
-	case PANE_MAP: return LAYOUT_MAP_H;
-	default: return MANY;
+	case PANE_NODES:
+		return LAYOUT_TABLE_FRAME + (int)c->n_nodes;
+	case PANE_MODULES:
+		return LAYOUT_TABLE_FRAME + (int)c->n_modules;
+	case PANE_LINKS:
+		return LAYOUT_FRAME + ((int)c->n_links + columns - 1) / columns;
+	case PANE_BUS:
+		return LAYOUT_BUS_H;
+	case PANE_MAP:
+		return LAYOUT_MAP_H;
+	default:
+		return MANY;
 	}
 }
 
@@ -59,7 +65,8 @@ layout_narrow(int w, int y, int h, const struct layout_content *c, struct layout
 	int mid = mid_want, nodes = nodes_want;
 	if (nodes + mid > room) {
 		/* Each gets half at least of what it needs beyond that of the other. */
-		nodes = layout_min(nodes_want, layout_clamp(room - mid_want, room / 2, room - LAYOUT_PANE_MIN_H));
+		nodes = layout_min(nodes_want, layout_clamp(room - mid_want, room / 2,
+		                                            room - LAYOUT_PANE_MIN_H));
 		mid = room - nodes;
 	}
 	l->pane[PANE_NODES] = (struct area){ 0, y, w, nodes };

@@ -14,8 +14,10 @@
 #include "canvas.h"
 
 enum {
-	LAYOUT_MIN_W = 40, LAYOUT_MIN_H = 8, /* below: a line that says so */
-	LAYOUT_WIDE_W = 100, LAYOUT_WIDE_H = 30,
+	LAYOUT_MIN_W = 40,
+	LAYOUT_MIN_H = 8, /* below: a line that says so */
+	LAYOUT_WIDE_W = 100,
+	LAYOUT_WIDE_H = 30,
 	LAYOUT_HUGE_W = 160,
 	LAYOUT_LINK_W = 25, /* columns of one link in the list */
 };
@@ -24,9 +26,9 @@ enum pane_id { PANE_NODES, PANE_LINKS, PANE_MODULES, PANE_EVENTS, PANE_BUS, PANE
 
 struct layout_content {
 	size_t n_nodes, n_links, n_modules;
-	bool map;            /* there are coordinates, and the map is wanted */
+	bool map; /* there are coordinates, and the map is wanted */
 	enum pane_id active;
-	bool zoom;           /* the active pane takes it all */
+	bool zoom; /* the active pane takes it all */
 };
 
 struct layout {

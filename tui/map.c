@@ -87,13 +87,13 @@ static bool
 map_apart(const struct map_box *a, const struct map_box *b, int gap_x, int gap_y)
 {
 	/* Lines pass between boxes side by side, or one above the other. */
-	return a->x + a->w + gap_x <= b->x || b->x + b->w + gap_x <= a->x || a->y + a->h + gap_y <= b->y ||
-		b->y + b->h + gap_y <= a->y;
+	return a->x + a->w + gap_x <= b->x || b->x + b->w + gap_x <= a->x ||
+	       a->y + a->h + gap_y <= b->y || b->y + b->h + gap_y <= a->y;
 }
 
 static bool
-map_try(struct map *m, const struct shot *s, const double *xs, size_t nx, const double *ys, size_t ny,
-        size_t kind, bool by_rank)
+map_try(struct map *m, const struct shot *s, const double *xs, size_t nx, const double *ys,
+        size_t ny, size_t kind, bool by_rank)
 {
 	/* Lines may go around the outside: one cell at each edge when there is room for it. */
 	int bw = kinds[kind].w, bh = kinds[kind].h, edge = m->w > 60 && m->h > 12;
@@ -110,7 +110,8 @@ map_try(struct map *m, const struct shot *s, const double *xs, size_t nx, const 
 		b->w = bw;
 		b->h = bh;
 		for (size_t j = 0; j < i; j++)
-			if (m->boxes[j].w && !map_apart(&m->boxes[j], b, kinds[kind].gap_x, kinds[kind].gap_y))
+			if (m->boxes[j].w &&
+			    !map_apart(&m->boxes[j], b, kinds[kind].gap_x, kinds[kind].gap_y))
 				return false;
 	}
 	return true;
@@ -126,7 +127,8 @@ map_place(struct map *m, const struct shot *s, struct err *err)
 	size_t nx = map_ranks(s, false, xs), ny = map_ranks(s, true, ys);
 	m->fits = false;
 	for (size_t k = 0; nx && !m->fits && k < sizeof kinds / sizeof *kinds; k++)
-		m->fits = map_try(m, s, xs, nx, ys, ny, k, true) || map_try(m, s, xs, nx, ys, ny, k, false);
+		m->fits = map_try(m, s, xs, nx, ys, ny, k, true) ||
+		          map_try(m, s, xs, nx, ys, ny, k, false);
 out:
 	free(xs);
 	free(ys);
@@ -155,8 +157,8 @@ int
 map_make(struct map *m, const struct shot *s, int w, int h, struct err *err)
 {
 	uint64_t key = map_key(s);
-	if (m->boxes && m->w == w && m->h == h && m->n_nodes == s->n_nodes && m->n_links == s->n_links &&
-	    m->key == key)
+	if (m->boxes && m->w == w && m->h == h && m->n_nodes == s->n_nodes &&
+	    m->n_links == s->n_links && m->key == key)
 		return 0;
 	if (w < 1 || h < 1)
 		return map_free(m), 0;

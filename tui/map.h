@@ -23,18 +23,19 @@ struct map_box {
 
 struct map_step {
 	int16_t x, y;
-	uint8_t from, to; /* GLYPH_SIDE_*: where the line enters and leaves this cell, from end a to end b */
+	uint8_t from, to; /* GLYPH_SIDE_*: where the line enters and leaves this cell, from end a to
+	                     end b */
 };
 
 struct map {
 	int w, h;
-	uint64_t key;           /* of what it was made from */
+	uint64_t key; /* of what it was made from */
 	bool fits;
 	size_t n_nodes, n_links, n_steps, cap_steps;
-	struct map_box *boxes;  /* by shot node */
-	size_t *first;          /* by shot link, and one more: its steps; none when it could not be routed */
+	struct map_box *boxes; /* by shot node */
+	size_t *first; /* by shot link, and one more: its steps; none when it could not be routed */
 	struct map_step *steps;
-	uint8_t *cells;         /* w * h: sides of all lines, MAP_BOX */
+	uint8_t *cells; /* w * h: sides of all lines, MAP_BOX */
 };
 enum { MAP_BOX = 0x80 };
 

@@ -10,9 +10,10 @@
 enum {
 	ROUTE_STEP = 2,
 	ROUTE_BEND = 5,
-	ROUTE_CROSS = 6,   /* another line, at a right angle */
-	ROUTE_SHARE = 60,  /* along another line, or bending on it: only when there is no other way */
-	ROUTE_MIDDLE = 1,  /* per cell away from the middle of a box's side */
+	ROUTE_CROSS = 6, /* another line, at a right angle */
+	ROUTE_SHARE =
+		60, /* along another line, or bending on it: only when there is no other way */
+	ROUTE_MIDDLE = 1, /* per cell away from the middle of a box's side */
 };
 
 enum { DIR_N, DIR_E, DIR_S, DIR_W, DIRS };
@@ -99,13 +100,15 @@ route_inside(const struct map_box *b, int x, int y)
 static bool
 route_corner(const struct map_box *b, int x, int y)
 {
-	return b->h >= 3 && (x == b->x || x == b->x + b->w - 1) && (y == b->y || y == b->y + b->h - 1);
+	return b->h >= 3 && (x == b->x || x == b->x + b->w - 1) &&
+	       (y == b->y || y == b->y + b->h - 1);
 }
 
 static int
 route_off_middle(const struct map_box *b, int x, int y, int dir)
 {
-	int off = dir == DIR_N || dir == DIR_S ? 2 * x - (2 * b->x + b->w - 1) : 2 * y - (2 * b->y + b->h - 1);
+	int off = dir == DIR_N || dir == DIR_S ? 2 * x - (2 * b->x + b->w - 1)
+	                                       : 2 * y - (2 * b->y + b->h - 1);
 	return (off < 0 ? -off : off) / 2 * ROUTE_MIDDLE;
 }
 
@@ -134,10 +137,12 @@ route_start(struct router *r, const struct map_box *a, struct err *err)
 				continue;
 			for (int d = 0; d < DIRS; d++) {
 				int from_x = x - dir_x[d], from_y = y - dir_y[d];
-				if (!route_inside(a, from_x, from_y) || route_corner(a, from_x, from_y))
+				if (!route_inside(a, from_x, from_y) ||
+				    route_corner(a, from_x, from_y))
 					continue;
 				uint32_t state = (uint32_t)cell * DIRS + (uint32_t)d;
-				int rc = route_push(r, route_off_middle(a, x, y, d), state, state, err);
+				int rc = route_push(r, route_off_middle(a, x, y, d), state, state,
+				                    err);
 				if (rc)
 					return rc;
 			}
@@ -148,12 +153,13 @@ route_start(struct router *r, const struct map_box *a, struct err *err)
 
 /* Goes on from a state; steps that enter box b compete for *best. */
 static int
-route_expand(struct router *r, const struct route_item *item, const struct map_box *b, int32_t *best,
-             uint32_t *best_state, int *best_out, struct err *err)
+route_expand(struct router *r, const struct route_item *item, const struct map_box *b,
+             int32_t *best, uint32_t *best_state, int *best_out, struct err *err)
 {
 	const struct map *m = r->m;
 	size_t cell = item->state / DIRS;
-	int in = (int)(item->state % DIRS), x = (int)(cell % (size_t)m->w), y = (int)(cell / (size_t)m->w);
+	int in = (int)(item->state % DIRS), x = (int)(cell % (size_t)m->w),
+	    y = (int)(cell / (size_t)m->w);
 	for (int out = 0; out < DIRS; out++) {
 		int to_x = x + dir_x[out], to_y = y + dir_y[out];
 		if (out == (in + 2) % DIRS || to_x < 0 || to_y < 0 || to_x >= m->w || to_y >= m->h)
@@ -198,8 +204,10 @@ route_write(struct router *r, uint32_t state, int out, struct err *err)
 		size_t cell = state / DIRS;
 		int in = (int)(state % DIRS);
 		m->steps[m->n_steps + i] = (struct map_step){
-			.x = (int16_t)(cell % (size_t)m->w), .y = (int16_t)(cell / (size_t)m->w),
-			.from = side_opposite(dir_side[in]), .to = dir_side[out],
+			.x = (int16_t)(cell % (size_t)m->w),
+			.y = (int16_t)(cell / (size_t)m->w),
+			.from = side_opposite(dir_side[in]),
+			.to = dir_side[out],
 		};
 		m->cells[cell] |= side_opposite(dir_side[in]) | dir_side[out];
 		out = in;
@@ -236,12 +244,15 @@ int
 map_route(struct map *m, const struct shot *s, struct err *err)
 {
 	size_t n_states = (size_t)m->w * (size_t)m->h * DIRS;
-	struct router r = { .m = m, .cost = calloc(n_states, sizeof *r.cost), .prev = calloc(n_states, sizeof *r.prev) };
+	struct router r = { .m = m,
+		            .cost = calloc(n_states, sizeof *r.cost),
+		            .prev = calloc(n_states, sizeof *r.prev) };
 	int rc = r.cost && r.prev ? 0 : err_set(err, ERR_NOMEM, "map: out of memory");
 	for (size_t i = 0; !rc && i < s->n_nodes; i++)
 		for (int y = 0; y < m->boxes[i].h && m->boxes[i].w; y++)
-			memset(&m->cells[(size_t)(m->boxes[i].y + y) * (size_t)m->w + (size_t)m->boxes[i].x], MAP_BOX,
-			       (size_t)m->boxes[i].w);
+			memset(&m->cells[(size_t)(m->boxes[i].y + y) * (size_t)m->w +
+			                 (size_t)m->boxes[i].x],
+			       MAP_BOX, (size_t)m->boxes[i].w);
 	for (size_t i = 0; !rc && i < s->n_links; i++) {
 		const struct shot_link *l = &s->links[i];
 		m->first[i] = m->n_steps;

@@ -16,9 +16,10 @@ enum glyph
 pane_state_glyph(enum shot_state state)
 {
 	static const enum glyph glyphs[PROC_STATE_END_] = {
-		[PROC_UNKNOWN] = GLYPH_DOT, [PROC_OK] = GLYPH_OK, [PROC_SUSPECT] = GLYPH_SUSPECT,
-		[PROC_ISLAND] = GLYPH_OFF, [PROC_JOINING] = GLYPH_JOIN, [PROC_STOPPED] = GLYPH_PAUSE,
-		[PROC_DONE] = GLYPH_DONE, [PROC_DEAD] = GLYPH_DEAD,
+		[PROC_UNKNOWN] = GLYPH_DOT,     [PROC_OK] = GLYPH_OK,
+		[PROC_SUSPECT] = GLYPH_SUSPECT, [PROC_ISLAND] = GLYPH_OFF,
+		[PROC_JOINING] = GLYPH_JOIN,    [PROC_STOPPED] = GLYPH_PAUSE,
+		[PROC_DONE] = GLYPH_DONE,       [PROC_DEAD] = GLYPH_DEAD,
 	};
 	return glyphs[state];
 }
@@ -27,16 +28,24 @@ enum style
 pane_state_style(enum shot_state state, enum shot_fresh fresh)
 {
 	switch (state) {
-	case PROC_DEAD: return STYLE_BAD;
-	case PROC_SUSPECT: case PROC_STOPPED: case PROC_ISLAND: return STYLE_WARN;
-	case PROC_JOINING: return STYLE_INFO;
-	case PROC_OK: return fresh == FRESH_OK ? STYLE_GOOD : STYLE_DIM;
-	default: return STYLE_DIM;
+	case PROC_DEAD:
+		return STYLE_BAD;
+	case PROC_SUSPECT:
+	case PROC_STOPPED:
+	case PROC_ISLAND:
+		return STYLE_WARN;
+	case PROC_JOINING:
+		return STYLE_INFO;
+	case PROC_OK:
+		return fresh == FRESH_OK ? STYLE_GOOD : STYLE_DIM;
+	default:
+		return STYLE_DIM;
 	}
 }
 
 static void
-screen_pane(struct canvas *c, const struct area *a, enum pane_id p, const struct shot *s, const struct ui *ui)
+screen_pane(struct canvas *c, const struct area *a, enum pane_id p, const struct shot *s,
+            const struct ui *ui)
 {
 	const struct ui_pane *pane = &ui->pane[p];
 	char title[96];
@@ -58,8 +67,11 @@ screen_draw(struct canvas *c, const struct shot *s, const struct ui *ui)
 {
 	struct area all = { 0, 0, c->w, c->h };
 	struct layout_content content = {
-		.n_nodes = s->n_nodes, .n_links = s->n_links, .n_modules = s->n_modules,
-		.active = ui->active, .zoom = ui->zoom,
+		.n_nodes = s->n_nodes,
+		.n_links = s->n_links,
+		.n_modules = s->n_modules,
+		.active = ui->active,
+		.zoom = ui->zoom,
 	};
 	for (size_t i = 0; i < s->n_nodes; i++)
 		content.map = content.map || (ui->map && s->nodes[i].has_at);
@@ -67,8 +79,8 @@ screen_draw(struct canvas *c, const struct shot *s, const struct ui *ui)
 	layout_make(c->w, c->h, &content, &l);
 	if (l.too_small) {
 		canvas_text(c, &all, 0, 0, STYLE_WARN, "window too small:");
-		canvas_text(c, &all, 0, 1, STYLE_PLAIN, "%dx%d, needs %dx%d", c->w, c->h, (int)LAYOUT_MIN_W,
-		            (int)LAYOUT_MIN_H);
+		canvas_text(c, &all, 0, 1, STYLE_PLAIN, "%dx%d, needs %dx%d", c->w, c->h,
+		            (int)LAYOUT_MIN_W, (int)LAYOUT_MIN_H);
 		return;
 	}
 	pane_header_draw(c, &l.header, s, ui);

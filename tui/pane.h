@@ -13,17 +13,24 @@
 struct pane {
 	const char *name;
 	/* What is inside of the box. */
-	void (*draw)(struct canvas *, const struct area *, const struct shot *, const struct ui *, bool active);
+	void (*draw)(struct canvas *, const struct area *, const struct shot *, const struct ui *,
+	             bool active);
 	const char *hint; /* keys, on the right of the title */
 };
 extern const struct pane panes[PANE_END_];
 
-void pane_nodes_draw(struct canvas *, const struct area *, const struct shot *, const struct ui *, bool active);
-void pane_links_draw(struct canvas *, const struct area *, const struct shot *, const struct ui *, bool active);
-void pane_modules_draw(struct canvas *, const struct area *, const struct shot *, const struct ui *, bool active);
-void pane_events_draw(struct canvas *, const struct area *, const struct shot *, const struct ui *, bool active);
-void pane_bus_draw(struct canvas *, const struct area *, const struct shot *, const struct ui *, bool active);
-void pane_map_draw(struct canvas *, const struct area *, const struct shot *, const struct ui *, bool active);
+void pane_nodes_draw(struct canvas *, const struct area *, const struct shot *, const struct ui *,
+                     bool active);
+void pane_links_draw(struct canvas *, const struct area *, const struct shot *, const struct ui *,
+                     bool active);
+void pane_modules_draw(struct canvas *, const struct area *, const struct shot *, const struct ui *,
+                       bool active);
+void pane_events_draw(struct canvas *, const struct area *, const struct shot *, const struct ui *,
+                      bool active);
+void pane_bus_draw(struct canvas *, const struct area *, const struct shot *, const struct ui *,
+                   bool active);
+void pane_map_draw(struct canvas *, const struct area *, const struct shot *, const struct ui *,
+                   bool active);
 
 void pane_header_draw(struct canvas *, const struct area *, const struct shot *, const struct ui *);
 void pane_footer_draw(struct canvas *, const struct area *, const struct shot *, const struct ui *);

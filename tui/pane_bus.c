@@ -43,20 +43,26 @@ bus_axis(struct canvas *c, const struct area *a, const struct bus_plot *p, doubl
 			continue;
 		int y = bus_row(p, lines[i]) / p->rows;
 		for (int x = 0; x < p->w; x++)
-			canvas_glyph(c, a, BUS_LABEL + 1 + x, y, GLYPH_LIMIT, i ? STYLE_WARN : STYLE_DIM);
+			canvas_glyph(c, a, BUS_LABEL + 1 + x, y, GLYPH_LIMIT,
+			             i ? STYLE_WARN : STYLE_DIM);
 		if (i)
 			canvas_text(c, a, BUS_LABEL + 2, y, STYLE_WARN, "limit %.1f", limit_v);
 	}
 }
 
 void
-pane_bus_draw(struct canvas *c, const struct area *a, const struct shot *s, const struct ui *ui, bool active)
+pane_bus_draw(struct canvas *c, const struct area *a, const struct shot *s, const struct ui *ui,
+              bool active)
 {
 	(void)active;
 	double nominal_v = s->head.nominal_v;
 	struct bus_plot p = {
-		nominal_v * (1 - spans[ui->bus_span].below), nominal_v * (1 + spans[ui->bus_span].above),
-		a->w - BUS_LABEL - 2, a->h, 0, 0,
+		nominal_v * (1 - spans[ui->bus_span].below),
+		nominal_v * (1 + spans[ui->bus_span].above),
+		a->w - BUS_LABEL - 2,
+		a->h,
+		0,
+		0,
 	};
 	glyph_plot_size(c->tier, &p.columns, &p.rows);
 	if (p.w < 1 || p.h < 1)
@@ -77,7 +83,8 @@ pane_bus_draw(struct canvas *c, const struct area *a, const struct shot *s, cons
 						cell |= 1u << (d * p.rows + r);
 			}
 			if (cell)
-				canvas_put(c, a, BUS_LABEL + 1 + x, y, glyph_plot(c->tier, cell), STYLE_INFO);
+				canvas_put(c, a, BUS_LABEL + 1 + x, y, glyph_plot(c->tier, cell),
+				           STYLE_INFO);
 		}
 	}
 }

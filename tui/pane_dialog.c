@@ -27,15 +27,18 @@ pane_dialog_draw(struct canvas *c, const struct shot *s, const struct ui *ui)
 	char text[128];
 	const char *at = strstr(a->ask, "%s");
 	if (at)
-		snprintf(text, sizeof text, "%.*s%s%s", (int)(at - a->ask), a->ask, ui_dialog_target(ui, s), at + 2);
+		snprintf(text, sizeof text, "%.*s%s%s", (int)(at - a->ask), a->ask,
+		         ui_dialog_target(ui, s), at + 2);
 	else
 		snprintf(text, sizeof text, "%s", a->ask);
 	int n = canvas_text(c, &in, 2, 1, STYLE_BOLD, "%s", text);
 	if (a->level)
 		canvas_text(c, &in, n + 3, 1, STYLE_TITLE, "%s_ W", d->level);
 	if (a->target != UI_TARGET_NONE)
-		canvas_text(c, &in, 2, 2, STYLE_DIM, "Up/Down: another one%s", a->level ? "; digits: the power" : "");
-	canvas_text(c, &in, 8, 4, d->accept ? STYLE_PLAIN : STYLE_SELECT, d->accept ? "  Cancel  " : "[ Cancel ]");
+		canvas_text(c, &in, 2, 2, STYLE_DIM, "Up/Down: another one%s",
+		            a->level ? "; digits: the power" : "");
+	canvas_text(c, &in, 8, 4, d->accept ? STYLE_PLAIN : STYLE_SELECT,
+	            d->accept ? "  Cancel  " : "[ Cancel ]");
 	snprintf(text, sizeof text, d->accept ? "[ %s ]" : "  %s  ", a->button);
 	canvas_text(c, &in, 26, 4, d->accept ? STYLE_SELECT : STYLE_PLAIN, "%s", text);
 }

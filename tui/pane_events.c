@@ -9,12 +9,15 @@ static const struct {
 	enum glyph glyph;
 	enum style style;
 } severities[] = {
-	[SEV_INFO] = { GLYPH_DOT, STYLE_PLAIN }, [SEV_GOOD] = { GLYPH_OK, STYLE_GOOD },
-	[SEV_WARN] = { GLYPH_WARN, STYLE_WARN }, [SEV_BAD] = { GLYPH_DEAD, STYLE_BAD },
+	[SEV_INFO] = { GLYPH_DOT, STYLE_PLAIN },
+	[SEV_GOOD] = { GLYPH_OK, STYLE_GOOD },
+	[SEV_WARN] = { GLYPH_WARN, STYLE_WARN },
+	[SEV_BAD] = { GLYPH_DEAD, STYLE_BAD },
 };
 
 void
-pane_events_draw(struct canvas *c, const struct area *a, const struct shot *s, const struct ui *ui, bool active)
+pane_events_draw(struct canvas *c, const struct area *a, const struct shot *s, const struct ui *ui,
+                 bool active)
 {
 	const struct ui_pane *pane = &ui->pane[PANE_EVENTS];
 	size_t fit = a->h > 0 ? (size_t)a->h : 0, first = table_first(pane, fit);
@@ -22,7 +25,9 @@ pane_events_draw(struct canvas *c, const struct area *a, const struct shot *s, c
 		const struct shot_event *e = &s->events[pane->rows.index[first + y]];
 		char t[WORDS_MAX];
 		enum style style = severities[e->severity].style;
-		int x = 1 + canvas_text(c, a, 1, (int)y, STYLE_DIM, "%s", words_time(t, e->t_ns, 3)) + 1;
+		int x = 1 +
+		        canvas_text(c, a, 1, (int)y, STYLE_DIM, "%s", words_time(t, e->t_ns, 3)) +
+		        1;
 		canvas_glyph(c, a, x, (int)y, severities[e->severity].glyph, style);
 		canvas_text(c, a, x + 2, (int)y, STYLE_BOLD, "%-6s", e->proc);
 		canvas_text(c, a, x + 9, (int)y, style, "%-12s %s", e->what, e->text);
@@ -30,5 +35,7 @@ pane_events_draw(struct canvas *c, const struct area *a, const struct shot *s, c
 			canvas_restyle(c, a, 0, (int)y, a->w, STYLE_SELECT);
 	}
 	if (pane->rows.n == 0)
-		canvas_text(c, a, 1, 0, STYLE_DIM, "%s", pane->filter[0] ? "nothing matches the filter" : "nothing happened yet");
+		canvas_text(c, a, 1, 0, STYLE_DIM, "%s",
+		            pane->filter[0] ? "nothing matches the filter"
+		                            : "nothing happened yet");
 }

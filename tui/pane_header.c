@@ -9,7 +9,8 @@
 enum {
 	HEADER_GAP = 2,
 	/* columns of the voltage bar, odd: the nominal voltage is in the middle */
-	HEADER_BAR = 17, HEADER_BAR_SHORT = 9,
+	HEADER_BAR = 17,
+	HEADER_BAR_SHORT = 9,
 	HEADER_SHORT = 100, /* a window that is narrower says less */
 };
 /* The bar reaches this far below and above the nominal voltage. */
@@ -17,7 +18,8 @@ enum {
 
 /* Text at *x unless it does not fit any more; moves *x behind it. */
 static void
-header_item(struct canvas *c, const struct area *a, int *x, int y, enum style style, const char *text)
+header_item(struct canvas *c, const struct area *a, int *x, int y, enum style style,
+            const char *text)
 {
 	int n = (int)strlen(text);
 	if (n == 0 || *x + n > a->w)
@@ -32,7 +34,10 @@ header_state(struct canvas *c, const struct area *a, int *x, const struct shot_h
 	char text[48], speed[WORDS_MAX];
 	bool running = strcmp(h->state, "running") == 0;
 	snprintf(text, sizeof text, "%s %s", h->state, words_speed(speed, h->speed));
-	canvas_glyph(c, a, *x, 0, running ? GLYPH_OK : strcmp(h->state, "paused") == 0 ? GLYPH_PAUSE : GLYPH_WARN,
+	canvas_glyph(c, a, *x, 0,
+	             running                           ? GLYPH_OK
+	             : strcmp(h->state, "paused") == 0 ? GLYPH_PAUSE
+	                                               : GLYPH_WARN,
 	             running ? STYLE_GOOD : STYLE_WARN);
 	*x += 2;
 	header_item(c, a, x, 0, running ? STYLE_GOOD : STYLE_WARN, text);
@@ -47,15 +52,21 @@ header_bar(struct canvas *c, const struct area *a, int *x, int y, const struct s
 	int n = a->w < HEADER_SHORT ? HEADER_BAR_SHORT : HEADER_BAR;
 	if (*x + n + 2 > a->w || isnan(h->v_min_v))
 		return;
-	double lo_v = h->nominal_v * (1 - HEADER_BAR_SPAN), width_v = 2 * h->nominal_v * HEADER_BAR_SPAN;
+	double lo_v = h->nominal_v * (1 - HEADER_BAR_SPAN),
+	       width_v = 2 * h->nominal_v * HEADER_BAR_SPAN;
 	int from = (int)floor(fmin(fmax((h->v_min_v - lo_v) / width_v, 0), 0.999) * n);
 	int to = (int)floor(fmin(fmax((h->v_max_v - lo_v) / width_v, 0), 0.999) * n);
 	bool out = h->v_min_v < lo_v || h->v_max_v > lo_v + width_v;
 	canvas_text(c, a, *x, y, STYLE_DIM, "[");
 	for (int i = 0; i < n; i++) {
 		bool in = i >= from && i <= to;
-		canvas_glyph(c, a, *x + 1 + i, y, in ? GLYPH_H_HEAVY : i == n / 2 ? GLYPH_V : GLYPH_DOT,
-		             !in ? STYLE_DIM : out ? STYLE_BAD : STYLE_GOOD);
+		canvas_glyph(c, a, *x + 1 + i, y,
+		             in           ? GLYPH_H_HEAVY
+		             : i == n / 2 ? GLYPH_V
+		                          : GLYPH_DOT,
+		             !in   ? STYLE_DIM
+		             : out ? STYLE_BAD
+		                   : STYLE_GOOD);
 	}
 	canvas_text(c, a, *x + 1 + n, y, STYLE_DIM, "]");
 	*x += n + 2 + HEADER_GAP;
@@ -71,7 +82,8 @@ header_power(struct canvas *c, const struct area *a, int *x, const struct shot_h
 	header_item(c, a, x, 1, STYLE_PLAIN, text);
 	int n = snprintf(text, sizeof text, "loss %s", words_scaled(w, h->loss_w, "W", 0));
 	if (a->w >= HEADER_SHORT && h->gen_w > 0 && !isnan(h->loss_w) && n > 0)
-		snprintf(text + n, sizeof text - (size_t)n, " (%.1f%%)", 100 * h->loss_w / h->gen_w);
+		snprintf(text + n, sizeof text - (size_t)n, " (%.1f%%)",
+		         100 * h->loss_w / h->gen_w);
 	header_item(c, a, x, 1, STYLE_PLAIN, text);
 }
 
@@ -88,8 +100,13 @@ header_rest(struct canvas *c, const struct area *a, int *x, const struct shot *s
 	header_item(c, a, x, 1, short_of ? STYLE_BAD : STYLE_PLAIN, text);
 	if (h->worst_link >= 0) {
 		const struct shot_link *l = &s->links[h->worst_link];
-		snprintf(text, sizeof text, "worst link %s %s", l->id, words_percent(w, l->fraction));
-		header_item(c, a, x, 1, l->fraction > 1 ? STYLE_BAD : l->fraction > 0.8 ? STYLE_WARN : STYLE_PLAIN, text);
+		snprintf(text, sizeof text, "worst link %s %s", l->id,
+		         words_percent(w, l->fraction));
+		header_item(c, a, x, 1,
+		            l->fraction > 1     ? STYLE_BAD
+		            : l->fraction > 0.8 ? STYLE_WARN
+		                                : STYLE_PLAIN,
+		            text);
 	}
 	snprintf(text, sizeof text, "%s%zu island%s", h->islands > 1 ? "! " : "", h->islands,
 	         h->islands == 1 ? "" : "s");
@@ -113,7 +130,8 @@ pane_header_draw(struct canvas *c, const struct area *a, const struct shot *s, c
 	header_item(c, a, &x, 0, h->links_closed < s->n_links ? STYLE_WARN : STYLE_PLAIN, text);
 	snprintf(text, sizeof text, "%zu/%zu served", h->modules_served, s->n_modules);
 	if (s->n_modules)
-		header_item(c, a, &x, 0, h->modules_served < s->n_modules ? STYLE_WARN : STYLE_PLAIN, text);
+		header_item(c, a, &x, 0,
+		            h->modules_served < s->n_modules ? STYLE_WARN : STYLE_PLAIN, text);
 	if (h->has_seed) {
 		snprintf(text, sizeof text, "seed %llu", (unsigned long long)h->seed);
 		header_item(c, a, &x, 0, STYLE_DIM, text);
@@ -122,12 +140,16 @@ pane_header_draw(struct canvas *c, const struct area *a, const struct shot *s, c
 		snprintf(text, sizeof text, "%lld late steps", (long long)h->overruns);
 		header_item(c, a, &x, 0, STYLE_WARN, text);
 	}
-	snprintf(text, sizeof text, "%.0f msg/s, lost %llu, bad %llu", h->messages_per_s,
-	         (unsigned long long)h->lost, (unsigned long long)h->bad);
+	if (isnan(h->messages_per_s))
+		text[0] = '\0';
+	else
+		snprintf(text, sizeof text, "%.0f msg/s, lost %llu, bad %llu", h->messages_per_s,
+		         (unsigned long long)h->lost, (unsigned long long)h->bad);
 	header_item(c, a, &x, 0, STYLE_DIM, text);
 	x = 1;
 	if (!isnan(h->v_min_v)) {
-		snprintf(text, sizeof text, a->w < HEADER_SHORT ? "bus %.1f..%.1fV" : "bus %.2f..%.2fV", h->v_min_v,
+		snprintf(text, sizeof text,
+		         a->w < HEADER_SHORT ? "bus %.1f..%.1fV" : "bus %.2f..%.2fV", h->v_min_v,
 		         h->v_max_v);
 		canvas_text(c, a, x, 1, STYLE_BOLD, "%s", text);
 		x += (int)strlen(text) + 1;
@@ -144,21 +166,23 @@ pane_footer_draw(struct canvas *c, const struct area *a, const struct shot *s, c
 		const char *key, *what;
 		bool acts;
 	} keys[] = {
-		{ "F1", "help", false }, { "Tab", "pane", false }, { "s", "sort", false }, { "/", "filter", false },
-		{ "z", "zoom", false }, { "Space", "freeze", false }, { "q", "quit", false },
-		{ "K", "kill", true }, { "R", "restart", true }, { "C", "cut", true }, { "H", "heal", true },
-		{ "L", "load", true }, { "P", "pause", true }, { "N", "step", true }, { "Q", "down", true },
+		{ "F1", "help", false },  { "Tab", "pane", false }, { "s", "sort", false },
+		{ "/", "filter", false }, { "z", "zoom", false },   { "Space", "freeze", false },
+		{ "q", "quit", false },   { "K", "kill", true },    { "R", "restart", true },
+		{ "C", "cut", true },     { "H", "heal", true },    { "L", "load", true },
+		{ "P", "pause", true },   { "N", "step", true },    { "Q", "down", true },
 	};
 	(void)s;
 	int x = 1;
 	if (ui->mode == UI_FILTER) {
-		canvas_text(c, a, x, 0, STYLE_BOLD, "filter %s: %s_   (Enter keeps it, Esc clears it)",
+		canvas_text(c, a, x, 0, STYLE_BOLD,
+		            "filter %s: %s_   (Enter keeps it, Esc clears it)",
 		            panes[ui->active].name, ui->pane[ui->active].filter);
 		return;
 	}
 	if (ui->message[0]) {
-		canvas_text(c, a, x, 0, ui->message_bad ? STYLE_BAD : STYLE_GOOD, "%s%s", ui->message_bad ? "! " : "",
-		            ui->message);
+		canvas_text(c, a, x, 0, ui->message_bad ? STYLE_BAD : STYLE_GOOD, "%s%s",
+		            ui->message_bad ? "! " : "", ui->message);
 		return;
 	}
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {

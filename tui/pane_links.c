@@ -8,10 +8,10 @@
 #include "words.h"
 
 enum {
-	LINKS_ARROW = 5,    /* columns of the arrow */
+	LINKS_ARROW = 5, /* columns of the arrow */
 	LINKS_POWER = 7,
-	LINKS_ID_MAX = 12,  /* longer names are cut */
-	LINKS_MORE = 9,     /* columns that current and load add when there is room */
+	LINKS_ID_MAX = 12, /* longer names are cut */
+	LINKS_MORE = 9,    /* columns that current and load add when there is room */
 };
 /* The arrow is heavy above this fraction. */
 #define LINKS_HEAVY 0.5
@@ -22,8 +22,11 @@ links_arrow(struct canvas *c, const struct area *a, int x, const struct shot_lin
 {
 	bool open = l->state == 0, known = l->state > 0 && !isnan(l->i_a);
 	enum style style = open ? STYLE_BAD : l->fresh == FRESH_OK ? STYLE_INFO : STYLE_DIM;
-	enum glyph line = open || !known ? GLYPH_H_DASH : l->fraction > LINKS_HEAVY ? GLYPH_H_HEAVY : GLYPH_H;
-	int length = known ? 1 + (int)lround(fmin(l->fraction, 1) * (LINKS_ARROW - 2)) : LINKS_ARROW;
+	enum glyph line = open || !known              ? GLYPH_H_DASH
+	                  : l->fraction > LINKS_HEAVY ? GLYPH_H_HEAVY
+	                                              : GLYPH_H;
+	int length =
+		known ? 1 + (int)lround(fmin(l->fraction, 1) * (LINKS_ARROW - 2)) : LINKS_ARROW;
 	for (int i = 0; i < length; i++)
 		canvas_glyph(c, a, x + i, 0, line, style);
 	if (known && fabs(l->i_a) > 0)
@@ -70,7 +73,8 @@ links_one(struct canvas *c, const struct area *a, const struct shot_link *l, int
 }
 
 void
-pane_links_draw(struct canvas *c, const struct area *a, const struct shot *s, const struct ui *ui, bool active)
+pane_links_draw(struct canvas *c, const struct area *a, const struct shot *s, const struct ui *ui,
+                bool active)
 {
 	const struct ui_pane *pane = &ui->pane[PANE_LINKS];
 	int id_w = 2;
@@ -109,5 +113,6 @@ pane_links_draw(struct canvas *c, const struct area *a, const struct shot *s, co
 		}
 	}
 	if (pane->rows.n == 0)
-		canvas_text(c, a, 1, 0, STYLE_DIM, "%s", pane->filter[0] ? "nothing matches the filter" : "no link heard yet");
+		canvas_text(c, a, 1, 0, STYLE_DIM, "%s",
+		            pane->filter[0] ? "nothing matches the filter" : "no link heard yet");
 }

@@ -7,7 +7,8 @@
 #include "words.h"
 
 static void
-modules_glyph(struct canvas *c, const struct area *a, const struct shot *s, size_t row, enum style base)
+modules_glyph(struct canvas *c, const struct area *a, const struct shot *s, size_t row,
+              enum style base)
 {
 	(void)base;
 	const struct shot_module *m = &s->modules[row];
@@ -26,7 +27,10 @@ modules_state(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum s
 {
 	const struct shot_module *m = &s->modules[row];
 	bool dark = !m->served && m->fresh != FRESH_LOST;
-	snprintf(buf, TABLE_CELL_MAX, "%s", dark ? "UNSERVED" : m->state == PROC_OK ? "served" : shot_state_text(m->state));
+	snprintf(buf, TABLE_CELL_MAX, "%s",
+	         dark                  ? "UNSERVED"
+	         : m->state == PROC_OK ? "served"
+	                               : shot_state_text(m->state));
 	*style = dark ? STYLE_BAD : pane_state_style(m->state, m->fresh);
 }
 
@@ -38,12 +42,12 @@ modules_owner(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum s
 	snprintf(buf, TABLE_CELL_MAX, "%s", m->owner_id[0] ? m->owner_id : "-");
 }
 
-#define MODULES_NUMBER(name, field, digits)                                                        \
-	static void modules_##name(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX],     \
-	                           enum style *style)                                              \
-	{                                                                                          \
-		(void)style;                                                                       \
-		words_number(buf, s->modules[row].field, digits, 0);                               \
+#define MODULES_NUMBER(name, field, digits)                                                    \
+	static void modules_##name(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], \
+	                           enum style *style)                                          \
+	{                                                                                      \
+		(void)style;                                                                   \
+		words_number(buf, s->modules[row].field, digits, 0);                           \
 	}
 MODULES_NUMBER(v_in, v_in_v, 2)
 MODULES_NUMBER(v, v_v, 3)
@@ -112,11 +116,15 @@ static const struct table_column columns[] = {
 };
 
 static const struct table table = {
-	columns, sizeof columns / sizeof *columns, modules_row_style, "no module heard yet",
+	columns,
+	sizeof columns / sizeof *columns,
+	modules_row_style,
+	"no module heard yet",
 };
 
 void
-pane_modules_draw(struct canvas *c, const struct area *a, const struct shot *s, const struct ui *ui, bool active)
+pane_modules_draw(struct canvas *c, const struct area *a, const struct shot *s, const struct ui *ui,
+                  bool active)
 {
 	table_draw(c, a, &table, s, &ui->pane[PANE_MODULES], active);
 }

@@ -13,7 +13,8 @@
 enum { NODES_SOC_BAR = 5 };
 
 static void
-nodes_glyph(struct canvas *c, const struct area *a, const struct shot *s, size_t row, enum style base)
+nodes_glyph(struct canvas *c, const struct area *a, const struct shot *s, size_t row,
+            enum style base)
 {
 	(void)base;
 	const struct shot_node *n = &s->nodes[row];
@@ -67,7 +68,8 @@ nodes_soc(struct canvas *c, const struct area *a, const struct shot *s, size_t r
 }
 
 static void
-nodes_soc_bar(struct canvas *c, const struct area *a, const struct shot *s, size_t row, enum style base)
+nodes_soc_bar(struct canvas *c, const struct area *a, const struct shot *s, size_t row,
+              enum style base)
 {
 	double soc = s->nodes[row].soc;
 	for (int i = 0; !isnan(soc) && i < NODES_SOC_BAR; i++)
@@ -110,10 +112,12 @@ nodes_inc(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum style
 }
 
 static void
-nodes_spark(struct canvas *c, const struct area *a, const struct shot *s, size_t row, enum style base)
+nodes_spark(struct canvas *c, const struct area *a, const struct shot *s, size_t row,
+            enum style base)
 {
 	const struct shot_node *n = &s->nodes[row];
-	double lo_v = s->head.nominal_v * (1 - NODES_SPARK_SPAN), width_v = 2 * s->head.nominal_v * NODES_SPARK_SPAN;
+	double lo_v = s->head.nominal_v * (1 - NODES_SPARK_SPAN),
+	       width_v = 2 * s->head.nominal_v * NODES_SPARK_SPAN;
 	int points = a->w < VIEW_SPARK ? a->w : VIEW_SPARK;
 	for (int x = 0; x < points; x++) {
 		double sum = 0;
@@ -125,7 +129,8 @@ nodes_spark(struct canvas *c, const struct area *a, const struct shot *s, size_t
 			seen++;
 		}
 		double level = seen ? (sum / seen - lo_v) / width_v : NAN;
-		canvas_put(c, a, x, 0, glyph_spark(c->tier, level), base == STYLE_PLAIN ? STYLE_INFO : base);
+		canvas_put(c, a, x, 0, glyph_spark(c->tier, level),
+		           base == STYLE_PLAIN ? STYLE_INFO : base);
 	}
 }
 
@@ -152,11 +157,15 @@ static const struct table_column columns[] = {
 };
 
 static const struct table table = {
-	columns, sizeof columns / sizeof *columns, nodes_row_style, "no node heard yet",
+	columns,
+	sizeof columns / sizeof *columns,
+	nodes_row_style,
+	"no node heard yet",
 };
 
 void
-pane_nodes_draw(struct canvas *c, const struct area *a, const struct shot *s, const struct ui *ui, bool active)
+pane_nodes_draw(struct canvas *c, const struct area *a, const struct shot *s, const struct ui *ui,
+                bool active)
 {
 	table_draw(c, a, &table, s, &ui->pane[PANE_NODES], active);
 }

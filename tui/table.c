@@ -36,13 +36,16 @@ table_fit(const struct table *t, const struct shot *s, const struct ui_pane *p, 
 	int used = 0, flex = -1, worst;
 	for (size_t c = 0; c < t->n_columns; c++) {
 		const struct table_column *col = &t->columns[c];
-		widths[c] = col->width < 0 ? table_text_width(col, s, p) : col->width ? col->width : TABLE_FLEX_MIN;
+		widths[c] = col->width < 0 ? table_text_width(col, s, p)
+		            : col->width   ? col->width
+		                           : TABLE_FLEX_MIN;
 		used += widths[c] + TABLE_GAP;
 	}
 	while (used - TABLE_GAP > w) {
 		worst = -1;
 		for (size_t c = 0; c < t->n_columns; c++)
-			if (widths[c] && (worst < 0 || t->columns[c].rank >= t->columns[worst].rank))
+			if (widths[c] &&
+			    (worst < 0 || t->columns[c].rank >= t->columns[worst].rank))
 				worst = (int)c;
 		if (worst < 0 || t->columns[worst].rank == 0)
 			break;
@@ -57,8 +60,8 @@ table_fit(const struct table *t, const struct shot *s, const struct ui_pane *p, 
 }
 
 static void
-table_cell(struct canvas *c, const struct area *a, int x, int y, int width, bool left, const char *text,
-           enum style style)
+table_cell(struct canvas *c, const struct area *a, int x, int y, int width, bool left,
+           const char *text, enum style style)
 {
 	int n = (int)strlen(text);
 	struct area cell = { a->x + x, a->y + y, x + width > a->w ? a->w - x : width, 1 };
@@ -67,8 +70,8 @@ table_cell(struct canvas *c, const struct area *a, int x, int y, int width, bool
 }
 
 static void
-table_row(struct canvas *c, const struct area *a, const struct table *t, const struct shot *s, size_t row,
-          int y, const int widths[TABLE_COLUMNS_MAX])
+table_row(struct canvas *c, const struct area *a, const struct table *t, const struct shot *s,
+          size_t row, int y, const int widths[TABLE_COLUMNS_MAX])
 {
 	enum style base = t->row_style(s, row);
 	int x = 0;
@@ -76,7 +79,8 @@ table_row(struct canvas *c, const struct area *a, const struct table *t, const s
 		const struct table_column *col = &t->columns[i];
 		if (!widths[i])
 			continue;
-		struct area cell = { a->x + x, a->y + y, x + widths[i] > a->w ? a->w - x : widths[i], 1 };
+		struct area cell = { a->x + x, a->y + y,
+			             x + widths[i] > a->w ? a->w - x : widths[i], 1 };
 		if (col->paint) {
 			col->paint(c, &cell, s, row, base);
 		} else {
@@ -103,7 +107,8 @@ table_draw(struct canvas *c, const struct area *area, const struct table *t, con
 	for (size_t i = 0; i < t->n_columns; i++) {
 		if (!widths[i])
 			continue;
-		table_cell(c, &a, x, 0, widths[i], t->columns[i].left, t->columns[i].title, STYLE_BOLD);
+		table_cell(c, &a, x, 0, widths[i], t->columns[i].left, t->columns[i].title,
+		           STYLE_BOLD);
 		x += widths[i] + TABLE_GAP;
 	}
 	size_t fit = a.h > 1 ? (size_t)a.h - 1 : 0, first = table_first(pane, fit);
@@ -116,5 +121,6 @@ table_draw(struct canvas *c, const struct area *area, const struct table *t, con
 		}
 	}
 	if (pane->rows.n == 0)
-		canvas_text(c, &a, 0, 1, STYLE_DIM, "%s", pane->filter[0] ? "nothing matches the filter" : t->none);
+		canvas_text(c, &a, 0, 1, STYLE_DIM, "%s",
+		            pane->filter[0] ? "nothing matches the filter" : t->none);
 }

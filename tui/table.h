@@ -13,13 +13,15 @@ enum { TABLE_COLUMNS_MAX = 24, TABLE_CELL_MAX = 80 };
 
 struct table_column {
 	const char *title;
-	int width;      /* columns; 0: what is left, at least TABLE_FLEX_MIN; -n: as the texts need, n..TABLE_ID_MAX */
-	bool left;      /* aligned left */
-	int rank;       /* the highest goes first when there is no room */
+	int width; /* columns; 0: what is left, at least TABLE_FLEX_MIN; -n: as the texts need,
+	              n..TABLE_ID_MAX */
+	bool left; /* aligned left */
+	int rank;  /* the highest goes first when there is no room */
 	/* The text of a cell and its style (preset to that of the row). */
 	void (*text)(const struct shot *, size_t row, char buf[TABLE_CELL_MAX], enum style *);
 	/* Instead of text: draws the cell itself. */
-	void (*paint)(struct canvas *, const struct area *, const struct shot *, size_t row, enum style);
+	void (*paint)(struct canvas *, const struct area *, const struct shot *, size_t row,
+	              enum style);
 };
 enum { TABLE_FLEX_MIN = 9, TABLE_ID_MAX = 16 };
 

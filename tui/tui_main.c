@@ -35,10 +35,11 @@
 
 enum {
 	EXIT_USAGE = 64,
-	TUI_WIDTH = 100,       /* columns of plain text when nobody says */
-	TUI_WIDTH_MIN = 40, TUI_WIDTH_MAX = 500,
-	TUI_SIZE_MAX = 4096,   /* rows or columns of a terminal that are used */
-	TUI_KEYS_MAX = 64,     /* keys between two screens */
+	TUI_WIDTH = 100, /* columns of plain text when nobody says */
+	TUI_WIDTH_MIN = 40,
+	TUI_WIDTH_MAX = 500,
+	TUI_SIZE_MAX = 4096, /* rows or columns of a terminal that are used */
+	TUI_KEYS_MAX = 64,   /* keys between two screens */
 };
 /* At most four screens a second; a key is answered at once. */
 #define TUI_FRAME_NS INT64_C(250000000)
@@ -105,35 +106,65 @@ static int
 args_read(int argc, char **argv, struct tui_args *a)
 {
 	static const struct option options[] = {
-		{ "dir", required_argument, NULL, 'd' }, { "topology", required_argument, NULL, 't' },
-		{ "readonly", no_argument, NULL, 'r' }, { "once", no_argument, NULL, 'o' },
-		{ "batch", no_argument, NULL, 'b' }, { "json", no_argument, NULL, 'j' },
-		{ "interval", required_argument, NULL, 'i' }, { "width", required_argument, NULL, 'w' },
-		{ "glyphs", required_argument, NULL, 'g' }, { "ascii", no_argument, NULL, 'a' },
-		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+		{ "dir", required_argument, NULL, 'd' },
+		{ "topology", required_argument, NULL, 't' },
+		{ "readonly", no_argument, NULL, 'r' },
+		{ "once", no_argument, NULL, 'o' },
+		{ "batch", no_argument, NULL, 'b' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "interval", required_argument, NULL, 'i' },
+		{ "width", required_argument, NULL, 'w' },
+		{ "glyphs", required_argument, NULL, 'g' },
+		{ "ascii", no_argument, NULL, 'a' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	*a = (struct tui_args){ .interval_s = 1 };
 	int rc = 0;
 	char *end;
 	for (int c; !rc && (c = getopt_long(argc, argv, "n:h", options, NULL)) != -1;) {
 		switch (c) {
-		case 'd': a->dir = optarg; break;
-		case 't': a->topology = optarg; break;
-		case 'r': a->readonly = true; break;
-		case 'o': a->once = true; break;
-		case 'b': a->batch = true; break;
-		case 'j': a->json = true; break;
-		case 'a': a->glyphs = "ascii"; break;
-		case 'g': a->glyphs = optarg; break;
-		case 'h': a->help = true; break;
-		case 'n': rc = args_long("-n", optarg, 0, INT_MAX, &a->n); break;
-		case 'w': rc = args_long("--width", optarg, TUI_WIDTH_MIN, TUI_WIDTH_MAX, &a->width); break;
+		case 'd':
+			a->dir = optarg;
+			break;
+		case 't':
+			a->topology = optarg;
+			break;
+		case 'r':
+			a->readonly = true;
+			break;
+		case 'o':
+			a->once = true;
+			break;
+		case 'b':
+			a->batch = true;
+			break;
+		case 'j':
+			a->json = true;
+			break;
+		case 'a':
+			a->glyphs = "ascii";
+			break;
+		case 'g':
+			a->glyphs = optarg;
+			break;
+		case 'h':
+			a->help = true;
+			break;
+		case 'n':
+			rc = args_long("-n", optarg, 0, INT_MAX, &a->n);
+			break;
+		case 'w':
+			rc = args_long("--width", optarg, TUI_WIDTH_MIN, TUI_WIDTH_MAX, &a->width);
+			break;
 		case 'i':
 			a->interval_s = strtod(optarg, &end);
-			if (*end || end == optarg || !(a->interval_s >= 0.1 && a->interval_s <= 86400))
+			if (*end || end == optarg ||
+			    !(a->interval_s >= 0.1 && a->interval_s <= 86400))
 				rc = args_bad("--interval", optarg, "not in [0.1, 86400] s");
 			break;
-		default: return EXIT_USAGE;
+		default:
+			return EXIT_USAGE;
 		}
 	}
 	if (rc || a->help)
@@ -154,7 +185,9 @@ args_tier(const struct tui_args *a, bool plain, enum glyph_tier *ret)
 	bool utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	const char *term = getenv("TERM");
 	/* The console's font has no braille. */
-	*ret = !utf8 ? GLYPH_ASCII : plain || (term && strcmp(term, "linux") == 0) ? GLYPH_BLOCK : GLYPH_BRAILLE;
+	*ret = !utf8                                           ? GLYPH_ASCII
+	       : plain || (term && strcmp(term, "linux") == 0) ? GLYPH_BLOCK
+	                                                       : GLYPH_BRAILLE;
 	if (!a->glyphs)
 		return 0;
 	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
@@ -209,7 +242,10 @@ tui_answers(struct tui *t, int64_t now)
 	/* A text that names its subject needs no introduction. */
 	bool named = a.text[0] && a.target[0] && strstr(a.text, a.target);
 	ui_say(&t->ui, !a.ok, "%s%s%s%s%s", named ? "" : a.verb, named || !a.target[0] ? "" : " ",
-	       named ? "" : a.target, named ? "" : ": ", a.text[0] ? a.text : a.ok ? "done" : "failed");
+	       named ? "" : a.target, named ? "" : ": ",
+	       a.text[0] ? a.text
+	       : a.ok    ? "done"
+	                 : "failed");
 	t->quit = t->quit || (a.then_quit && a.ok);
 }
 
@@ -254,12 +290,15 @@ tui_keys(struct tui *t, int64_t now)
 			continue;
 		struct ui_request request;
 		switch (ui_key(&t->ui, &t->shot, key, &request)) {
-		case UI_QUIT: t->quit = true; break;
+		case UI_QUIT:
+			t->quit = true;
+			break;
 		case UI_REQUEST:
 			if (!feed_request(t->feed, &request, now))
 				ui_say(&t->ui, true, "the last request is not answered yet");
 			break;
-		default: break;
+		default:
+			break;
 		}
 	}
 	return any;
@@ -283,14 +322,16 @@ tui_loop(struct tui *t, struct err *err)
 		/* Telemetry waits in its queue until the next screen; only keys wake us before. */
 		struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
 		int64_t left_ms = (next_ns - tui_now_ns()) / 1000000 + 1;
-		if (left_ms > 0 && poll(&in, 1, (int)left_ms) > 0 && (in.revents & (POLLHUP | POLLERR)))
+		if (left_ms > 0 && poll(&in, 1, (int)left_ms) > 0 &&
+		    (in.revents & (POLLHUP | POLLERR)))
 			t->quit = true;
 	}
 	return rc;
 }
 
 static int
-tui_run(struct feed *feed, struct view *view, const struct tui_args *a, enum glyph_tier tier, struct err *err)
+tui_run(struct feed *feed, struct view *view, const struct tui_args *a, enum glyph_tier tier,
+        struct err *err)
 {
 	const char *no_color = getenv("NO_COLOR");
 	struct tui t = { .feed = feed, .view = view, .dir = a->dir, .canvas.tier = tier };
@@ -327,7 +368,8 @@ tui_topo(const char *path)
 	struct err err = ERR_INIT;
 	diag_list_init(&diags);
 	if (path && topo_load(path, &diags, &topo, &err))
-		fprintf(stderr, "voltloom top: %s: %s (names are learned from telemetry)\n", path, err.text);
+		fprintf(stderr, "voltloom top: %s: %s (names are learned from telemetry)\n", path,
+		        err.text);
 	diag_list_free(&diags);
 	return topo;
 }
@@ -358,8 +400,12 @@ main(int argc, char **argv)
 		rc = feed_open(a.dir, &feed, &err);
 	if (!rc && (a.once || a.batch)) {
 		struct batch_params p = {
-			.n = a.once ? 1 : a.n, .interval_ns = (int64_t)(a.interval_s * 1e9), .json = a.json,
-			.tier = tier, .width = args_columns(&a), .stop = &stopped_by,
+			.n = a.once ? 1 : a.n,
+			.interval_ns = (int64_t)(a.interval_s * 1e9),
+			.json = a.json,
+			.tier = tier,
+			.width = args_columns(&a),
+			.stop = &stopped_by,
 		};
 		rc = batch_run(feed, view, &p, &err);
 	} else if (!rc) {

@@ -73,8 +73,8 @@ view_index_add(struct view_index *x, const char *id, size_t index, struct err *e
 
 /* A new row at the end of an array, all zero. */
 static void *
-view_row(void **rows, size_t *n, size_t *cap, size_t size, size_t max, struct view_index *x, const char *id,
-         const char *what, struct err *err)
+view_row(void **rows, size_t *n, size_t *cap, size_t size, size_t max, struct view_index *x,
+         const char *id, const char *what, struct err *err)
 {
 	if (*n >= max) {
 		err_set(err, ERR_LIMIT, "telemetry of more than %zu %s", max, what);
@@ -141,7 +141,9 @@ view_link_get(struct view *v, const char *id, struct err *err)
 	snprintf(l->id, sizeof l->id, "%s", id);
 	l->i_max_a = NAN;
 	for (int e = 0; e < 2; e++)
-		l->end[e] = (struct view_end){ .wall_ns = INT64_MIN, .i_a = NAN, .p_w = NAN, .state = -1 };
+		l->end[e] = (struct view_end){
+			.wall_ns = INT64_MIN, .i_a = NAN, .p_w = NAN, .state = -1
+		};
 	return l;
 }
 
@@ -151,8 +153,9 @@ view_module_get(struct view *v, const char *id, struct err *err)
 	int i = view_find(&v->module_of, id);
 	if (i >= 0)
 		return &v->modules[i];
-	struct view_module *m = view_row((void **)&v->modules, &v->n_modules, &v->cap_modules, sizeof *m,
-	                                 TOPO_MODULES_MAX, &v->module_of, id, "modules", err);
+	struct view_module *m =
+		view_row((void **)&v->modules, &v->n_modules, &v->cap_modules, sizeof *m,
+	                 TOPO_MODULES_MAX, &v->module_of, id, "modules", err);
 	if (!m)
 		return NULL;
 	view_proc_init(&m->proc, id);
@@ -213,7 +216,7 @@ view_create(const struct topo *topo, struct view **ret, struct err *err)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	v->nominal_v = 48; /* the usual rack bus, until the topology says otherwise */
 	v->status_wall_ns = v->bus_slot = v->rate_wall_ns = INT64_MIN;
-	v->status_speed = NAN;
+	v->status_speed = v->rate_per_s = NAN;
 	v->overruns = -1;
 	for (int i = 0; i < VIEW_BUS; i++)
 		v->bus_min_v[i] = v->bus_max_v[i] = NAN;

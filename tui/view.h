@@ -52,20 +52,20 @@ bool view_complete(const struct view *);
 enum shot_fresh { FRESH_LOST, FRESH_STALE, FRESH_OK };
 
 /* word, as shown */
-#define PROC_STATE_TABLE(X)                                                                        \
-	X(PROC_UNKNOWN, "-")        /* never heard of */                                           \
-	X(PROC_OK, "ok")                                                                           \
-	X(PROC_SUSPECT, "suspect")  /* silent, nobody said that it is dead */                      \
-	X(PROC_ISLAND, "island")    /* a node all of whose links are open */                       \
-	X(PROC_JOINING, "joining")                                                                 \
-	X(PROC_STOPPED, "stopped")                                                                 \
-	X(PROC_DONE, "done")                                                                       \
+#define PROC_STATE_TABLE(X)                                                  \
+	X(PROC_UNKNOWN, "-") /* never heard of */                            \
+	X(PROC_OK, "ok")                                                     \
+	X(PROC_SUSPECT, "suspect") /* silent, nobody said that it is dead */ \
+	X(PROC_ISLAND, "island")   /* a node all of whose links are open */  \
+	X(PROC_JOINING, "joining")                                           \
+	X(PROC_STOPPED, "stopped")                                           \
+	X(PROC_DONE, "done")                                                 \
 	X(PROC_DEAD, "dead")
 enum shot_state {
 #define X(code, text) code,
 	PROC_STATE_TABLE(X)
 #undef X
-	PROC_STATE_END_
+		PROC_STATE_END_
 };
 const char *shot_state_text(enum shot_state);
 
@@ -80,24 +80,25 @@ struct shot_node {
 	bool has_at, has_feed;
 	double at_x, at_y;
 	double v_v, v_min_v, v_max_v;
-	double i_a, p_w;     /* net into the links, positive: gives */
-	double soc;          /* energy of the supercapacitor over that at the nominal voltage */
+	double i_a, p_w; /* net into the links, positive: gives */
+	double soc;      /* energy of the supercapacitor over that at the nominal voltage */
 	double feed_i_a, feed_p_w, loading;
 	double load_w;
 	bool served;
-	char owns[VIEW_OWNS_MAX]; /* "m1 m5", cut with "+n" */
+	char owns[VIEW_OWNS_MAX];   /* "m1 m5", cut with "+n" */
 	double spark_v[VIEW_SPARK]; /* oldest first */
 };
 
 struct shot_link {
 	char id[TOPO_ID_MAX];
-	int a, b;            /* indices of shot nodes, -1: not known */
+	int a, b; /* indices of shot nodes, -1: not known */
 	char a_id[TOPO_ID_MAX], b_id[TOPO_ID_MAX];
 	enum shot_fresh fresh;
-	int state;           /* 0 open, 1 pre-charging, 2 closed, -1 not known */
-	double i_a, p_w;     /* positive: from a to b */
-	double i_max_a;      /* fuse rating; NaN: none or not known */
-	double fraction;     /* |i| over i_max, or over the highest |i| of the mesh when no fuse is known */
+	int state;       /* 0 open, 1 pre-charging, 2 closed, -1 not known */
+	double i_a, p_w; /* positive: from a to b */
+	double i_max_a;  /* fuse rating; NaN: none or not known */
+	double fraction; /* |i| over i_max, or over the highest |i| of the mesh when no fuse is
+	                    known */
 };
 
 struct shot_module {
@@ -109,7 +110,7 @@ struct shot_module {
 	double throughput, errors;
 	double phase, epoch;
 	bool served;
-	int owner;           /* index of a shot node, -1: none or not known */
+	int owner; /* index of a shot node, -1: none or not known */
 	char owner_id[TOPO_ID_MAX];
 };
 
@@ -123,8 +124,8 @@ struct shot_event {
 
 struct shot_head {
 	char mesh[TOPO_ID_MAX];
-	char state[16];      /* "running", "paused", ...; "no data" */
-	double speed;        /* 0: as fast as it goes; NaN: not known */
+	char state[16]; /* "running", "paused", ...; "no data" */
+	double speed;   /* 0: as fast as it goes; NaN: not known */
 	bool has_seed;
 	uint64_t seed;
 	int64_t t_ns, k;
@@ -132,11 +133,11 @@ struct shot_head {
 	size_t nodes_up, links_closed, modules_served, procs_up, procs;
 	double gen_w, load_w, loss_w, unserved_w, unserved_j;
 	double v_min_v, v_max_v;
-	int worst_link;      /* by fraction of the fuse rating, -1: none */
+	int worst_link; /* by fraction of the fuse rating, -1: none */
 	size_t islands;
 	uint64_t messages, lost, bad;
 	double messages_per_s;
-	int64_t overruns;    /* -1: not known */
+	int64_t overruns; /* -1: not known */
 };
 
 struct shot {
@@ -145,8 +146,9 @@ struct shot {
 	struct shot_node *nodes;
 	struct shot_link *links;
 	struct shot_module *modules;
-	struct shot_event *events;              /* oldest first */
-	double bus_min_v[VIEW_BUS], bus_max_v[VIEW_BUS]; /* oldest first, one per VIEW_BUS_SLOT_NS */
+	struct shot_event *events; /* oldest first */
+	double bus_min_v[VIEW_BUS],
+		bus_max_v[VIEW_BUS]; /* oldest first, one per VIEW_BUS_SLOT_NS */
 	size_t cap_nodes, cap_links, cap_modules, cap_events;
 };
 

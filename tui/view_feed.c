@@ -8,7 +8,9 @@
 #include "view_store.h"
 
 static const char *const account_keys[ACCOUNT_END_] = {
-	[ACCOUNT_SOURCE] = "source_j", [ACCOUNT_USEFUL] = "useful_j", [ACCOUNT_LOSS] = "loss_j",
+	[ACCOUNT_SOURCE] = "source_j",
+	[ACCOUNT_USEFUL] = "useful_j",
+	[ACCOUNT_LOSS] = "loss_j",
 	[ACCOUNT_UNSERVED] = "unserved_j",
 };
 
@@ -94,7 +96,8 @@ view_node_feed(struct view *v, const struct telem_msg *m, int64_t wall_ns, struc
 	if (!view_proc_feed(v, &n->proc, m, wall_ns))
 		return 0;
 	if (!v->mesh[0])
-		snprintf(v->mesh, sizeof v->mesh, "%.*s", (int)sizeof v->mesh - 1, telem_text(m, "mesh"));
+		snprintf(v->mesh, sizeof v->mesh, "%.*s", (int)sizeof v->mesh - 1,
+		         telem_text(m, "mesh"));
 	n->v_v = telem_number(m, "v_v", NAN);
 	n->v_min_v = telem_number(m, "v_min_v", n->v_v);
 	n->v_max_v = telem_number(m, "v_max_v", n->v_v);
@@ -148,11 +151,13 @@ view_link_feed(struct view *v, const struct telem_msg *m, int64_t wall_ns, struc
 		return err ? err->code : ERR_LIMIT;
 	int e = view_link_end(v, l, telem_text(m, "end"));
 	if (e < 0)
-		return err_set(err, ERR_PROTO, "telemetry of link %s from a node that is not its end", l->id);
+		return err_set(err, ERR_PROTO,
+		               "telemetry of link %s from a node that is not its end", l->id);
 	if (l->end[e].wall_ns != INT64_MIN && m->inc < l->end[e].inc)
 		return 0;
 	l->end[e] = (struct view_end){
-		.wall_ns = wall_ns, .inc = m->inc,
+		.wall_ns = wall_ns,
+		.inc = m->inc,
 		.i_a = telem_number(m, "i_avg_a", telem_number(m, "i_a", NAN)),
 		.p_w = telem_number(m, "p_w", NAN),
 		.state = (int)telem_number(m, "link_state", -1),
@@ -190,9 +195,14 @@ view_module_feed(struct view *v, const struct telem_msg *m, int64_t wall_ns, str
 		const char *key;
 		double *value;
 	} numbers[] = {
-		{ "v_in_v", &mod->v_in_v }, { "v_v", &mod->v_v }, { "p_w", &mod->p_w },
-		{ "demand_w", &mod->demand_w }, { "temp_degc", &mod->temp_degc },
-		{ "throughput", &mod->throughput }, { "errors", &mod->errors }, { "phase", &mod->phase },
+		{ "v_in_v", &mod->v_in_v },
+		{ "v_v", &mod->v_v },
+		{ "p_w", &mod->p_w },
+		{ "demand_w", &mod->demand_w },
+		{ "temp_degc", &mod->temp_degc },
+		{ "throughput", &mod->throughput },
+		{ "errors", &mod->errors },
+		{ "phase", &mod->phase },
 		{ "epoch", &mod->epoch },
 	};
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -209,9 +219,12 @@ view_telem(struct view *v, const struct telem_msg *m, int64_t wall_ns, struct er
 	struct shot_event e;
 	v->messages++;
 	switch (m->kind) {
-	case TELEM_NODE: return view_node_feed(v, m, wall_ns, err);
-	case TELEM_MODULE: return view_module_feed(v, m, wall_ns, err);
-	case TELEM_LINK: return view_link_feed(v, m, wall_ns, err);
+	case TELEM_NODE:
+		return view_node_feed(v, m, wall_ns, err);
+	case TELEM_MODULE:
+		return view_module_feed(v, m, wall_ns, err);
+	case TELEM_LINK:
+		return view_link_feed(v, m, wall_ns, err);
 	case TELEM_EVENT:
 		view_event_text(v, m, &e);
 		view_event(v, &e);
@@ -225,7 +238,10 @@ view_telem(struct view *v, const struct telem_msg *m, int64_t wall_ns, struct er
 static const char *
 open_cause_text(double cause)
 {
-	return cause == OPEN_DEATH ? "peer died" : cause == OPEN_CUT ? "cut" : cause == OPEN_FUSE ? "fuse" : "open";
+	return cause == OPEN_DEATH  ? "peer died"
+	       : cause == OPEN_CUT  ? "cut"
+	       : cause == OPEN_FUSE ? "fuse"
+	                            : "open";
 }
 
 /* The node behind an input of a module. */
@@ -245,11 +261,13 @@ view_fault_text(double kind, double b, const char *link, char *text, size_t size
 	static const struct {
 		const char *word, *unit;
 	} words[CMD_END_] = {
-		[CMD_CUT] = { "cut", NULL }, [CMD_HEAL] = { "heal", NULL }, [CMD_CLOSE] = { "close", NULL },
-		[CMD_LOAD] = { "load", "W" }, [CMD_SHORT] = { "short", "Ohm" }, [CMD_UNSHORT] = { "short ends", NULL },
+		[CMD_CUT] = { "cut", NULL },      [CMD_HEAL] = { "heal", NULL },
+		[CMD_CLOSE] = { "close", NULL },  [CMD_LOAD] = { "load", "W" },
+		[CMD_SHORT] = { "short", "Ohm" }, [CMD_UNSHORT] = { "short ends", NULL },
 	};
 	bool known = kind >= 0 && kind < CMD_END_;
-	int n = snprintf(text, size, "%s%s%s", known ? words[(int)kind].word : "command", link[0] ? " " : "", link);
+	int n = snprintf(text, size, "%s%s%s", known ? words[(int)kind].word : "command",
+	                 link[0] ? " " : "", link);
 	if (known && words[(int)kind].unit && !isnan(b))
 		snprintf(text + n, size - (size_t)n, " %.6g %s", b, words[(int)kind].unit);
 }
@@ -257,16 +275,19 @@ view_fault_text(double kind, double b, const char *link, char *text, size_t size
 void
 view_event_text(const struct view *v, const struct telem_msg *m, struct shot_event *ret)
 {
-	const char *event = telem_text(m, "event"), *name = telem_text(m, "name"), *key = telem_text(m, "key");
+	const char *event = telem_text(m, "event"), *name = telem_text(m, "name"),
+		   *key = telem_text(m, "key");
 	double a = telem_number(m, "a", NAN), b = telem_number(m, "b", NAN);
 	*ret = (struct shot_event){ .t_ns = m->t_ns, .k = m->k };
-	snprintf(ret->proc, sizeof ret->proc, "%.*s", (int)sizeof ret->proc - 1, telem_text(m, "proc"));
+	snprintf(ret->proc, sizeof ret->proc, "%.*s", (int)sizeof ret->proc - 1,
+	         telem_text(m, "proc"));
 	snprintf(ret->what, sizeof ret->what, "%.*s", (int)sizeof ret->what - 1, event);
 	char *text = ret->text;
 	size_t size = sizeof ret->text;
 	if (strcmp(event, "link.open") == 0 || strcmp(event, "port.open") == 0) {
 		ret->severity = a == OPEN_DEATH ? SEV_BAD : SEV_WARN;
-		snprintf(text, size, "%s %s: %s, last step heard %.0f", key, name, open_cause_text(a), b);
+		snprintf(text, size, "%s %s: %s, last step heard %.0f", key, name,
+		         open_cause_text(a), b);
 		if (a != OPEN_DEATH)
 			snprintf(text, size, "%s %s: %s", key, name, open_cause_text(a));
 	} else if (strcmp(event, "link.close") == 0) {

@@ -47,13 +47,13 @@ shot_state_of(const struct view_proc *p, int64_t wall_ns)
 		const char *status;
 		enum shot_state state;
 	} words[] = {
-		{ "dead", PROC_DEAD }, { "parked", PROC_DEAD }, { "stopped", PROC_STOPPED },
+		{ "dead", PROC_DEAD },       { "parked", PROC_DEAD },   { "stopped", PROC_STOPPED },
 		{ "spawned", PROC_JOINING }, { "ready", PROC_JOINING }, { "done", PROC_DONE },
 	};
 	for (size_t i = 0; word && i < sizeof words / sizeof *words; i++) {
 		/* Telemetry may be ahead of a status that is asked for once a second. */
-		bool outrun = words[i].state == PROC_JOINING && fresh == FRESH_OK && p->state != TELEM_READY &&
-			p->status_inc == p->inc;
+		bool outrun = words[i].state == PROC_JOINING && fresh == FRESH_OK &&
+		              p->state != TELEM_READY && p->status_inc == p->inc;
 		if (strcmp(p->status, words[i].status) == 0 && !outrun)
 			return words[i].state;
 	}
@@ -61,7 +61,9 @@ shot_state_of(const struct view_proc *p, int64_t wall_ns)
 		return PROC_UNKNOWN;
 	if (fresh != FRESH_OK)
 		return PROC_SUSPECT;
-	return p->state == TELEM_READY ? PROC_JOINING : p->state == TELEM_DONE ? PROC_DONE : PROC_OK;
+	return p->state == TELEM_READY  ? PROC_JOINING
+	       : p->state == TELEM_DONE ? PROC_DONE
+	                                : PROC_OK;
 }
 
 static void
@@ -70,7 +72,8 @@ shot_sparks(const struct view_spark *s, int64_t wall_ns, double out[VIEW_SPARK])
 	int64_t newest = wall_ns / 1000000000;
 	for (int i = 0; i < VIEW_SPARK; i++) {
 		int64_t slot = newest - (VIEW_SPARK - 1) + i;
-		bool held = s->slot != INT64_MIN && slot <= s->slot && slot > s->slot - VIEW_SPARK && slot >= 0;
+		bool held = s->slot != INT64_MIN && slot <= s->slot &&
+		            slot > s->slot - VIEW_SPARK && slot >= 0;
 		out[i] = held ? s->v[slot % VIEW_SPARK] : NAN;
 	}
 }
@@ -79,10 +82,23 @@ static void
 shot_node_of(const struct view_node *n, int64_t wall_ns, struct shot_node *o)
 {
 	*o = (struct shot_node){
-		.state = shot_state_of(&n->proc, wall_ns), .fresh = shot_fresh_of(n->proc.wall_ns, wall_ns),
-		.inc = n->proc.inc, .has_at = n->has_at, .has_feed = n->has_feed, .at_x = n->at_x,
-		.at_y = n->at_y, .v_v = n->v_v, .v_min_v = n->v_min_v, .v_max_v = n->v_max_v, .soc = NAN,
-		.i_a = 0, .p_w = 0, .feed_i_a = NAN, .feed_p_w = NAN, .loading = NAN, .load_w = n->load_w,
+		.state = shot_state_of(&n->proc, wall_ns),
+		.fresh = shot_fresh_of(n->proc.wall_ns, wall_ns),
+		.inc = n->proc.inc,
+		.has_at = n->has_at,
+		.has_feed = n->has_feed,
+		.at_x = n->at_x,
+		.at_y = n->at_y,
+		.v_v = n->v_v,
+		.v_min_v = n->v_min_v,
+		.v_max_v = n->v_max_v,
+		.soc = NAN,
+		.i_a = 0,
+		.p_w = 0,
+		.feed_i_a = NAN,
+		.feed_p_w = NAN,
+		.loading = NAN,
+		.load_w = n->load_w,
 		.served = n->served,
 	};
 	snprintf(o->id, sizeof o->id, "%s", n->proc.id);
@@ -97,7 +113,8 @@ shot_node_of(const struct view_node *n, int64_t wall_ns, struct shot_node *o)
 		o->soc = n->v_sc_v * n->v_sc_v / (n->nominal_v * n->nominal_v);
 	shot_sparks(&n->spark, wall_ns, o->spark_v);
 	if (o->fresh == FRESH_LOST)
-		o->v_v = o->v_min_v = o->v_max_v = o->soc = o->feed_i_a = o->feed_p_w = o->loading = o->load_w = NAN;
+		o->v_v = o->v_min_v = o->v_max_v = o->soc = o->feed_i_a = o->feed_p_w = o->loading =
+			o->load_w = NAN;
 }
 
 /* One link, and what it does to the sums of its nodes. */
@@ -105,7 +122,9 @@ static void
 shot_link_of(const struct view *v, const struct view_link *l, int64_t wall_ns, struct shot *s,
              struct shot_link *o)
 {
-	*o = (struct shot_link){ .state = -1, .i_a = NAN, .p_w = NAN, .i_max_a = l->i_max_a, .fraction = NAN };
+	*o = (struct shot_link){
+		.state = -1, .i_a = NAN, .p_w = NAN, .i_max_a = l->i_max_a, .fraction = NAN
+	};
 	snprintf(o->id, sizeof o->id, "%s", l->id);
 	snprintf(o->a_id, sizeof o->a_id, "%s", l->end_id[0]);
 	snprintf(o->b_id, sizeof o->b_id, "%s", l->end_id[1]);
@@ -134,19 +153,31 @@ shot_link_of(const struct view *v, const struct view_link *l, int64_t wall_ns, s
 }
 
 static void
-shot_module_of(const struct view *v, const struct view_module *m, int64_t wall_ns, struct shot_module *o)
+shot_module_of(const struct view *v, const struct view_module *m, int64_t wall_ns,
+               struct shot_module *o)
 {
 	*o = (struct shot_module){
-		.state = shot_state_of(&m->proc, wall_ns), .fresh = shot_fresh_of(m->proc.wall_ns, wall_ns),
-		.inc = m->proc.inc, .v_in_v = m->v_in_v, .v_v = m->v_v, .p_w = m->p_w, .demand_w = m->demand_w,
-		.temp_degc = m->temp_degc, .throughput = m->throughput, .errors = m->errors, .phase = m->phase,
-		.epoch = m->epoch, .served = m->served, .owner = -1,
+		.state = shot_state_of(&m->proc, wall_ns),
+		.fresh = shot_fresh_of(m->proc.wall_ns, wall_ns),
+		.inc = m->proc.inc,
+		.v_in_v = m->v_in_v,
+		.v_v = m->v_v,
+		.p_w = m->p_w,
+		.demand_w = m->demand_w,
+		.temp_degc = m->temp_degc,
+		.throughput = m->throughput,
+		.errors = m->errors,
+		.phase = m->phase,
+		.epoch = m->epoch,
+		.served = m->served,
+		.owner = -1,
 	};
 	snprintf(o->id, sizeof o->id, "%s", m->proc.id);
 	if (o->state == PROC_DEAD)
 		o->fresh = FRESH_LOST;
 	if (o->fresh == FRESH_LOST) {
-		o->v_in_v = o->v_v = o->p_w = o->demand_w = o->temp_degc = o->throughput = o->errors = NAN;
+		o->v_in_v = o->v_v = o->p_w = o->demand_w = o->temp_degc = o->throughput =
+			o->errors = NAN;
 		o->phase = o->epoch = NAN;
 		return;
 	}
@@ -170,8 +201,8 @@ shot_owns(struct shot *s)
 				left++;
 				continue;
 			}
-			used += (size_t)snprintf(node->owns + used, sizeof node->owns - used, "%s%s",
-			                         used ? " " : "", id);
+			used += (size_t)snprintf(node->owns + used, sizeof node->owns - used,
+			                         "%s%s", used ? " " : "", id);
 		}
 		if (left)
 			snprintf(node->owns + used, sizeof node->owns - used, " +%zu", left);
@@ -191,7 +222,8 @@ static void
 shot_sums(const struct view *v, struct shot *s)
 {
 	struct shot_head *h = &s->head;
-	h->gen_w = h->load_w = h->loss_w = h->unserved_w = h->unserved_j = h->v_min_v = h->v_max_v = NAN;
+	h->gen_w = h->load_w = h->loss_w = h->unserved_w = h->unserved_j = h->v_min_v = h->v_max_v =
+		NAN;
 	h->t_ns = h->k = 0;
 	for (size_t i = 0; i < v->n_nodes; i++) {
 		const struct view_proc *p = &v->nodes[i].proc;
@@ -260,7 +292,8 @@ static int
 shot_islands(struct shot *s, struct err *err)
 {
 	size_t *up = calloc(s->n_nodes + 1, sizeof *up);
-	bool *linked = calloc(s->n_nodes + 1, sizeof *linked), *tied = calloc(s->n_nodes + 1, sizeof *tied);
+	bool *linked = calloc(s->n_nodes + 1, sizeof *linked),
+	     *tied = calloc(s->n_nodes + 1, sizeof *tied);
 	int rc = up && linked && tied ? 0 : err_set(err, ERR_NOMEM, "out of memory");
 	if (rc)
 		goto out;
@@ -333,8 +366,8 @@ shot_head_of(struct view *v, int64_t wall_ns, struct shot *s)
 			h->speed = v->status_speed;
 	} else {
 		/* The rarest word first: one running process is enough to call the mesh running. */
-		static const enum telem_state order[] = { TELEM_RUNNING, TELEM_PAUSED, TELEM_HELD, TELEM_BLOCKED,
-			                                  TELEM_READY, TELEM_DONE };
+		static const enum telem_state order[] = { TELEM_RUNNING, TELEM_PAUSED, TELEM_HELD,
+			                                  TELEM_BLOCKED, TELEM_READY,  TELEM_DONE };
 		snprintf(h->state, sizeof h->state, "no data");
 		for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
 			if (!counts[order[i]])
@@ -346,7 +379,7 @@ shot_head_of(struct view *v, int64_t wall_ns, struct shot *s)
 	if (v->rate_wall_ns == INT64_MIN || wall_ns - v->rate_wall_ns >= 1000000000) {
 		if (v->rate_wall_ns != INT64_MIN)
 			v->rate_per_s = (double)(v->messages - v->rate_messages) * 1e9 /
-				(double)(wall_ns - v->rate_wall_ns);
+			                (double)(wall_ns - v->rate_wall_ns);
 		v->rate_wall_ns = wall_ns;
 		v->rate_messages = v->messages;
 	}
@@ -359,8 +392,8 @@ shot_bus(const struct view *v, int64_t wall_ns, struct shot *s)
 	int64_t newest = wall_ns / VIEW_BUS_SLOT_NS;
 	for (int i = 0; i < VIEW_BUS; i++) {
 		int64_t slot = newest - (VIEW_BUS - 1) + i;
-		bool held = v->bus_slot != INT64_MIN && slot <= v->bus_slot && slot > v->bus_slot - VIEW_BUS &&
-			slot >= 0;
+		bool held = v->bus_slot != INT64_MIN && slot <= v->bus_slot &&
+		            slot > v->bus_slot - VIEW_BUS && slot >= 0;
 		s->bus_min_v[i] = held ? v->bus_min_v[slot % VIEW_BUS] : NAN;
 		s->bus_max_v[i] = held ? v->bus_max_v[slot % VIEW_BUS] : NAN;
 	}
@@ -371,7 +404,8 @@ view_sample(struct view *v, int64_t wall_ns, struct shot *s, struct err *err)
 {
 	if (shot_room((void **)&s->nodes, &s->cap_nodes, v->n_nodes, sizeof *s->nodes, err) ||
 	    shot_room((void **)&s->links, &s->cap_links, v->n_links, sizeof *s->links, err) ||
-	    shot_room((void **)&s->modules, &s->cap_modules, v->n_modules, sizeof *s->modules, err) ||
+	    shot_room((void **)&s->modules, &s->cap_modules, v->n_modules, sizeof *s->modules,
+	              err) ||
 	    shot_room((void **)&s->events, &s->cap_events, v->n_events, sizeof *s->events, err))
 		return ERR_NOMEM;
 	s->head = (struct shot_head){ .worst_link = -1 };

@@ -1,5 +1,6 @@
 /*
- * view_store.h - inside of the view: what was last heard of each process and link. Only for view*.c.
+ * view_store.h - inside of the view: what was last heard of each process and link. Only for
+ * view*.c.
  */
 #ifndef VL_VIEW_STORE_H
 #define VL_VIEW_STORE_H
@@ -12,7 +13,7 @@ struct view_index {
 	struct {
 		char id[TOPO_ID_MAX];
 		uint32_t value; /* index + 1, 0: free */
-	} *slots;
+	} * slots;
 };
 
 /* A cumulative energy and its mean power between the last two frames. */
@@ -26,13 +27,13 @@ enum view_account { ACCOUNT_SOURCE, ACCOUNT_USEFUL, ACCOUNT_LOSS, ACCOUNT_UNSERV
 struct view_proc {
 	char id[TOPO_ID_MAX];
 	bool in_topo, heard_twice;
-	int64_t wall_ns;      /* of the last message, INT64_MIN: never */
+	int64_t wall_ns; /* of the last message, INT64_MIN: never */
 	uint32_t inc;
 	int64_t t_ns, k, seq;
 	double speed;
 	enum telem_state state;
 	struct view_energy account[ACCOUNT_END_];
-	char status[12];      /* the supervisor's word, "": none */
+	char status[12]; /* the supervisor's word, "": none */
 	uint32_t status_inc;
 	int64_t status_wall_ns;
 };
@@ -72,7 +73,7 @@ struct view_module {
 	char input[TOPO_FEEDS_MAX][TOPO_ID_MAX]; /* nodes */
 	double v_in_v, v_v, p_w, demand_w, temp_degc, throughput, errors, phase, epoch;
 	bool served;
-	int owner;            /* input, -1: none */
+	int owner; /* input, -1: none */
 };
 
 struct view {
@@ -87,17 +88,17 @@ struct view {
 	struct view_index node_of, link_of, module_of;
 	size_t first_event, n_events; /* ring */
 	struct shot_event events[VIEW_EVENTS];
-	int64_t bus_slot;             /* newest point of the bus history */
+	int64_t bus_slot;                                /* newest point of the bus history */
 	double bus_min_v[VIEW_BUS], bus_max_v[VIEW_BUS]; /* ring by slot */
 	uint64_t messages, lost, bad;
-	uint64_t rate_messages;       /* messages at rate_wall_ns */
+	uint64_t rate_messages; /* messages at rate_wall_ns */
 	int64_t rate_wall_ns;
-	double rate_per_s;
+	double rate_per_s; /* NaN: not known yet */
 	/* the supervisor's word */
-	int64_t status_wall_ns;       /* INT64_MIN: none yet */
+	int64_t status_wall_ns; /* INT64_MIN: none yet */
 	char status[16];
 	double status_speed;
-	int64_t step_ns;              /* T, 0: not known */
+	int64_t step_ns; /* T, 0: not known */
 	bool has_seed;
 	uint64_t seed;
 	int64_t overruns;

@@ -25,7 +25,7 @@ words_scaled(char buf[WORDS_MAX], double x, const char *unit, int sign)
 	} rows[] = {
 		{ 99.95e6, 1e6, 0, "M" }, { 9.995e6, 1e6, 1, "M" }, { 999.5e3, 1e6, 2, "M" },
 		{ 99.95e3, 1e3, 0, "k" }, { 9.995e3, 1e3, 1, "k" }, { 999.5, 1e3, 2, "k" },
-		{ 9.95, 1, 0, "" }, { 0.05, 1, 1, "" }, { 0, 1, 0, "" },
+		{ 9.95, 1, 0, "" },       { 0.05, 1, 1, "" },       { 0, 1, 0, "" },
 	};
 	if (isnan(x)) {
 		snprintf(buf, WORDS_MAX, "-");
@@ -41,7 +41,8 @@ words_scaled(char buf[WORDS_MAX], double x, const char *unit, int sign)
 	double shown = x / rows[i].by;
 	if (rows[i].from == 0)
 		shown = 0; /* no "-0" */
-	snprintf(buf, WORDS_MAX, sign ? "%+.*f%s%s" : "%.*f%s%s", rows[i].digits, shown, rows[i].prefix, unit);
+	snprintf(buf, WORDS_MAX, sign ? "%+.*f%s%s" : "%.*f%s%s", rows[i].digits, shown,
+	         rows[i].prefix, unit);
 	return buf;
 }
 
@@ -60,7 +61,8 @@ words_time(char buf[WORDS_MAX], int64_t t_ns, int digits)
 {
 	int64_t ms = t_ns / 1000000;
 	int n = snprintf(buf, WORDS_MAX, "%02lld:%02lld:%02lld.%03lld", (long long)(ms / 3600000),
-	                 (long long)(ms / 60000 % 60), (long long)(ms / 1000 % 60), (long long)(ms % 1000));
+	                 (long long)(ms / 60000 % 60), (long long)(ms / 1000 % 60),
+	                 (long long)(ms % 1000));
 	if (n > 0 && n < WORDS_MAX && digits < 3)
 		buf[n - 3 + digits - (digits == 0)] = '\0';
 	return buf;

@@ -12,8 +12,8 @@ enum { NODE_SUMS = 8, CHANS_MAX = TOPO_DEGREE_MAX + TOPO_PORTS_MAX };
 static const struct {
 	const char *name;
 	int sign;
-} node_rows[] = { { "source_j", 1 }, { "useful_j", -1 }, { "loss_j", -1 }, { "fault_j", -1 },
-	          { "line_j", -1 }, { "abandoned_j", -1 } },
+} node_rows[] = { { "source_j", 1 }, { "useful_j", -1 }, { "loss_j", -1 },
+	          { "fault_j", -1 }, { "line_j", -1 },   { "abandoned_j", -1 } },
   module_rows[] = { { "useful_j", -1 }, { "loss_j", -1 } };
 
 struct end {
@@ -25,12 +25,12 @@ struct end {
 struct books_proc {
 	bool node;
 	uint32_t life;
-	bool exists;            /* has a frame now */
-	bool steps;             /* made the last step */
+	bool exists; /* has a frame now */
+	bool steps;  /* made the last step */
 	int stored_f, rows_f[NODE_SUMS], chan_f[CHANS_MAX];
-	size_t n_chans;         /* net_j of links and paid_j of ports, or taken_j */
+	size_t n_chans; /* net_j of links and paid_j of ports, or taken_j */
 	size_t n_links;
-	double first_stored_j;  /* of this life */
+	double first_stored_j; /* of this life */
 	double last_j[NODE_SUMS], last_chan_j[CHANS_MAX], last_stored_j;
 	double last_balance_j;
 };
@@ -41,8 +41,8 @@ struct books {
 	uint32_t n_procs;
 	struct books_proc *p;
 	struct end (*ends)[2];
-	struct books_sums past;  /* of ended lives */
-	double lost_j;            /* waves that nobody took in */
+	struct books_sums past; /* of ended lives */
+	double lost_j;          /* waves that nobody took in */
 	double stored0_j, worst_core;
 	bool finite;
 };
@@ -74,9 +74,9 @@ find_fields(struct books *g, uint32_t i)
 				field(g, i, "link.%s.net_j", g->t->links[n->links[c]].id);
 		p->n_links = p->n_chans;
 		for (size_t c = 0; c < n->n_ports; c++)
-			p->chan_f[p->n_chans++] = field(
-				g, i, "port.%s.paid_j",
-				g->t->modules[g->t->ports[n->ports[c]].module].id);
+			p->chan_f[p->n_chans++] =
+				field(g, i, "port.%s.paid_j",
+			              g->t->modules[g->t->ports[n->ports[c]].module].id);
 		return;
 	}
 	const struct topo_module *m = &g->t->modules[i - g->t->n_nodes];
@@ -127,8 +127,9 @@ books_create(const struct topo *t, struct solver_loop *l)
 	struct books *g = calloc(1, sizeof *g);
 
 	assert(g);
-	*g = (struct books){ .t = t, .l = l, .n_procs = (uint32_t)(t->n_nodes + t->n_modules),
-		              .finite = true };
+	*g = (struct books){
+		.t = t, .l = l, .n_procs = (uint32_t)(t->n_nodes + t->n_modules), .finite = true
+	};
 	g->p = calloc(g->n_procs, sizeof *g->p);
 	g->ends = calloc(t->n_links + 1, sizeof *g->ends);
 	assert(g->p && g->ends);
@@ -183,8 +184,8 @@ add_life(const struct books_proc *p, struct books_sums *s)
 		s->transit_j += p->node ? p->last_chan_j[c] : -p->last_chan_j[c];
 }
 
-/* A successor stands in its first frame: its predecessor's stored energy was abandoned, its own comes
- * from there. */
+/* A successor stands in its first frame: its predecessor's stored energy was abandoned, its own
+ * comes from there. */
 static void
 new_life(struct books *g, uint32_t i)
 {
@@ -260,7 +261,8 @@ books_sums(const struct books *g)
 		s.flight_j += g->ends[k][0].pending_j + g->ends[k][1].pending_j;
 	s.abandoned_j += g->lost_j;
 	s.stored0_j = g->stored0_j;
-	double out = s.used_j + (s.stored_j + s.flight_j - s.stored0_j) + s.transit_j + s.abandoned_j;
+	double out =
+		s.used_j + (s.stored_j + s.flight_j - s.stored0_j) + s.transit_j + s.abandoned_j;
 	s.residual = fabs(s.source_j - out) / scale(g, s.source_j);
 	s.worst_core = g->worst_core;
 	s.finite = g->finite;

@@ -8,7 +8,7 @@
 #ifndef VL_BOOKS_H
 #define VL_BOOKS_H
 
-#include "solver_loop.h"
+#include "tests/support/solver_loop.h"
 
 struct books;
 
@@ -20,9 +20,9 @@ void books_after(struct books *);
 struct books_sums {
 	double source_j, used_j; /* used: useful, loss, fault */
 	double stored_j, flight_j, transit_j, abandoned_j;
-	double stored0_j;        /* stored and in flight at the start */
-	double residual;         /* over max(source, stored0, 1 J) */
-	double worst_core;       /* worst residual of one process and step, same scale */
+	double stored0_j;  /* stored and in flight at the start */
+	double residual;   /* over max(source, stored0, 1 J) */
+	double worst_core; /* worst residual of one process and step, same scale */
 	bool finite;
 };
 struct books_sums books_sums(const struct books *);

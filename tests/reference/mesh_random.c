@@ -48,16 +48,23 @@ make_node(struct mesh_random *r, struct topo_node *n, size_t i, bool feeds)
 
 	snprintf(n->id, sizeof n->id, "n%zu", i);
 	n->p = (struct node_params){
-		.v_init_v = mesh_random_in(r, 47, 49), .c_bus_f = mesh_random_in(r, 20e-3, 40e-3),
-		.has_sc = mesh_random_below(r, 3) > 0, .c_sc_f = mesh_random_in(r, 0.1, 2),
+		.v_init_v = mesh_random_in(r, 47, 49),
+		.c_bus_f = mesh_random_in(r, 20e-3, 40e-3),
+		.has_sc = mesh_random_below(r, 3) > 0,
+		.c_sc_f = mesh_random_in(r, 0.1, 2),
 		.r_sc_ohm = mesh_random_in(r, 5e-3, 50e-3),
 		.has_feed = feeds && (i == 0 || mesh_random_below(r, 3) == 0),
-		.control = kinds[mesh_random_below(r, 3)], .kv_per_s = 8, .kc_per_s = 400,
-		.ki_v_per_s = 60, .v_nom_v = 48,
+		.control = kinds[mesh_random_below(r, 3)],
+		.kv_per_s = 8,
+		.kc_per_s = 400,
+		.ki_v_per_s = 60,
+		.v_nom_v = 48,
 	};
 	double rated = mesh_random_in(r, 20, 80);
-	n->p.feed = (struct feed_params){ .v0_v = 48.5, .r_d_ohm = 0.02 * 48 / rated,
-		                          .i_rated_a = rated, .i_max_a = 1.25 * rated,
+	n->p.feed = (struct feed_params){ .v0_v = 48.5,
+		                          .r_d_ohm = 0.02 * 48 / rated,
+		                          .i_rated_a = rated,
+		                          .i_max_a = 1.25 * rated,
 		                          .tau_s = mesh_random_below(r, 4) ? 1e-3 : 0 };
 	make_load(r, &n->p.load_w, 500);
 }
@@ -74,7 +81,8 @@ make_link(struct mesh_random *r, uint32_t a, uint32_t b)
 	l->a = a;
 	l->b = b;
 	l->p = (struct link_params){ .r_ohm = mesh_random_in(r, 2e-3, 50e-3),
-		                     .l_h = mesh_random_in(r, 2e-6, 20e-6), .precharge_ohm = 0.5,
+		                     .l_h = mesh_random_in(r, 2e-6, 20e-6),
+		                     .precharge_ohm = 0.5,
 		                     .open = mesh_random_below(r, 8) == 0 };
 	l->p.l_eff_h = l->p.l_h;
 	t->nodes[a].links[t->nodes[a].n_links++] = (uint32_t)t->n_links;
@@ -91,8 +99,12 @@ make_module(struct mesh_random *r)
 	snprintf(m->id, sizeof m->id, "m%zu", t->n_modules);
 	m->p = (struct module_params){
 		.class = (enum module_class)mesh_random_below(r, 3),
-		.c_in_f = 1e-3, .r_port_ohm = t->port_period == 1 ? 50e-3 : 100e-3, .n_turns = 4,
-		.v_ref_v = NAN, .plugged = true, .r_load_ohm = mesh_random_in(r, 10, 100),
+		.c_in_f = 1e-3,
+		.r_port_ohm = t->port_period == 1 ? 50e-3 : 100e-3,
+		.n_turns = 4,
+		.v_ref_v = NAN,
+		.plugged = true,
+		.r_load_ohm = mesh_random_in(r, 10, 100),
 	};
 	make_load(r, &m->p.load_w, 300);
 	m->n_feeds = 1 + mesh_random_below(r, 2);
@@ -167,7 +179,9 @@ static void
 script_link(struct mesh_random *r, struct solver_loop *l, int64_t k)
 {
 	static const uint32_t kinds[] = { CMD_CUT, CMD_HEAL, CMD_HEAL, CMD_CLOSE };
-	struct core_cmd cmd = { .kind = kinds[mesh_random_below(r, 4)], .a = NAN, .b = NAN, .c = NAN };
+	struct core_cmd cmd = {
+		.kind = kinds[mesh_random_below(r, 4)], .a = NAN, .b = NAN, .c = NAN
+	};
 	int end = 0;
 
 	if (cmd.kind == CMD_CLOSE && mesh_random_below(r, 2)) {
@@ -182,8 +196,11 @@ static void
 script_bus(struct mesh_random *r, struct solver_loop *l, int64_t k)
 {
 	uint32_t node = (uint32_t)mesh_random_below(r, r->topo.n_nodes);
-	struct core_cmd cmd = { .kind = CMD_LOAD, .chan = -1, .a = mesh_random_in(r, 0, 800),
-		                .b = mesh_random_in(r, 0, 1e-3), .c = NAN };
+	struct core_cmd cmd = { .kind = CMD_LOAD,
+		                .chan = -1,
+		                .a = mesh_random_in(r, 0, 800),
+		                .b = mesh_random_in(r, 0, 1e-3),
+		                .c = NAN };
 
 	if (mesh_random_below(r, 2)) {
 		cmd.kind = CMD_SHORT;
@@ -215,7 +232,8 @@ mesh_random_script(struct mesh_random *r, struct solver_loop *l, int64_t steps)
 		used[p] = true;
 		solver_loop_kill(l, p, k);
 		if (mesh_random_below(r, 3)) {
-			int64_t n = r->topo.port_period, j = k + 1 + (int64_t)mesh_random_below(r, 100);
+			int64_t n = r->topo.port_period,
+				j = k + 1 + (int64_t)mesh_random_below(r, 100);
 			solver_loop_start(l, p, (j + n - 1) / n * n);
 		}
 	}

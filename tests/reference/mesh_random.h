@@ -4,7 +4,7 @@
 #ifndef VL_MESH_RANDOM_H
 #define VL_MESH_RANDOM_H
 
-#include "solver_loop.h"
+#include "tests/support/solver_loop.h"
 #include "topo.h"
 
 struct mesh_random {

@@ -40,15 +40,21 @@ read_node(struct topo_node *n, size_t i, const struct json *j, double v_init)
 
 	snprintf(n->id, sizeof n->id, "n%zu", i);
 	n->p = (struct node_params){
-		.v_init_v = json_num(j, "v0", v_init), .c_bus_f = json_num(j, "C", 0),
+		.v_init_v = json_num(j, "v0", v_init),
+		.c_bus_f = json_num(j, "C", 0),
 		.has_sc = json_get(j, "Csc") && json_get(j, "Csc")->num > 0,
-		.c_sc_f = json_num(j, "Csc", 0), .r_sc_ohm = json_num(j, "Rsc", 0),
-		.has_feed = f != NULL, .control = CONTROL_NONE, .v_nom_v = 48,
+		.c_sc_f = json_num(j, "Csc", 0),
+		.r_sc_ohm = json_num(j, "Rsc", 0),
+		.has_feed = f != NULL,
+		.control = CONTROL_NONE,
+		.v_nom_v = 48,
 	};
 	if (f)
 		n->p.feed = (struct feed_params){
-			.v0_v = json_num(f, "V0", 0), .r_d_ohm = json_num(f, "Rd", 0),
-			.i_max_a = json_num(f, "Imax", 0), .i_rated_a = json_num(f, "Imax", 0) / 1.25,
+			.v0_v = json_num(f, "V0", 0),
+			.r_d_ohm = json_num(f, "Rd", 0),
+			.i_max_a = json_num(f, "Imax", 0),
+			.i_rated_a = json_num(f, "Imax", 0) / 1.25,
 			.tau_s = json_num(f, "tau", 0),
 		};
 	read_load(&n->p.load_w, json_get(j, "load"));
@@ -65,8 +71,10 @@ read_links(struct topo *t, const struct json *links)
 		snprintf(l->id, sizeof l->id, "l%zu", i);
 		l->a = (uint32_t)json_num(j, "a", 0);
 		l->b = (uint32_t)json_num(j, "b", 0);
-		l->p = (struct link_params){ .r_ohm = json_num(j, "R", 0), .l_h = json_num(j, "L", 0),
-			                     .l_eff_h = json_num(j, "L", 0), .precharge_ohm = 0.5,
+		l->p = (struct link_params){ .r_ohm = json_num(j, "R", 0),
+			                     .l_h = json_num(j, "L", 0),
+			                     .l_eff_h = json_num(j, "L", 0),
+			                     .precharge_ohm = 0.5,
 			                     .open = json_num(j, "open", 0) != 0 };
 		for (int end = 0; end < 2; end++) {
 			struct topo_node *n = &t->nodes[end == 0 ? l->a : l->b];
@@ -86,9 +94,12 @@ read_modules(struct topo *t, const struct json *modules)
 		struct topo_module *m = &t->modules[i];
 		snprintf(m->id, sizeof m->id, "m%zu", i);
 		m->n_feeds = json_len(in);
-		m->p = (struct module_params){ .class = MODULE_FIXED, .c_in_f = json_num(j, "C_in", 0),
-			                       .r_port_ohm = json_num(j, "R_port", 0), .n_turns = 4,
-			                       .v_ref_v = NAN, .plugged = true };
+		m->p = (struct module_params){ .class = MODULE_FIXED,
+			                       .c_in_f = json_num(j, "C_in", 0),
+			                       .r_port_ohm = json_num(j, "R_port", 0),
+			                       .n_turns = 4,
+			                       .v_ref_v = NAN,
+			                       .plugged = true };
 		read_load(&m->p.load_w, json_get(j, "load"));
 		for (size_t f = 0; f < m->n_feeds; f++) {
 			struct topo_port *p = &t->ports[t->n_ports];
@@ -234,8 +245,8 @@ refcase_script(const struct refcase *r, struct solver_loop *l)
 /* ---- comparison ---------------------------------------------------------------------------- */
 
 static double
-column_value(struct solver_loop *l, const struct topo *t, const char *col, struct refcase_result *res,
-             struct refcase_error **group, int32_t *link)
+column_value(struct solver_loop *l, const struct topo *t, const char *col,
+             struct refcase_result *res, struct refcase_error **group, int32_t *link)
 {
 	unsigned a, b;
 	char name[80];
@@ -289,7 +300,8 @@ skipped(const struct refcase *r, int32_t link, double t_s, double sample_s)
 static void
 compare_row(const struct refcase *r, struct solver_loop *l, size_t row, struct refcase_result *res)
 {
-	double t_s = refcase_cell(r, row, 0), sample_s = refcase_cell(r, 1, 0) - refcase_cell(r, 0, 0);
+	double t_s = refcase_cell(r, row, 0),
+	       sample_s = refcase_cell(r, 1, 0) - refcase_cell(r, 0, 0);
 
 	for (size_t c = 1; c < r->n_cols; c++) {
 		struct refcase_error *g = NULL;
@@ -312,7 +324,8 @@ compare_row(const struct refcase *r, struct solver_loop *l, size_t row, struct r
 }
 
 struct refcase_result
-refcase_run(const struct refcase *r, const struct core_ops *node_ops, const struct core_ops *module_ops)
+refcase_run(const struct refcase *r, const struct core_ops *node_ops,
+            const struct core_ops *module_ops)
 {
 	struct refcase_result res = { 0 };
 	struct solver_loop *l = NULL;

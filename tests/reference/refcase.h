@@ -1,12 +1,13 @@
 /*
- * refcase.h - a reference network: its description (JSON), the mesh made of it, ngspice's waveforms.
+ * refcase.h - a reference network: its description (JSON), the mesh made of it, ngspice's
+ * waveforms.
  *
  * The description is the one scripts/refcase.py makes netlists from. Objects own their memory.
  */
 #ifndef VL_REFCASE_H
 #define VL_REFCASE_H
 
-#include "solver_loop.h"
+#include "tests/support/solver_loop.h"
 #include "topo.h"
 
 enum { REFCASE_EVENTS_MAX = 16 };
@@ -45,7 +46,7 @@ struct refcase_error {
 };
 struct refcase_result {
 	struct refcase_error bus, link, vin, iin, feed;
-	double v_end_error;      /* worst bus error of the last sample */
+	double v_end_error; /* worst bus error of the last sample */
 };
 /* Runs the case with these cores and compares. */
 struct refcase_result refcase_run(const struct refcase *, const struct core_ops *node_ops,

@@ -1,9 +1,10 @@
 /*
- * Random meshes under random faults: the ledger closes, nothing is NaN, and without feeds energy only
- * goes down. Meshes up to 24 nodes; the network's own conservation laws are the expectation.
+ * Random meshes under random faults: the ledger closes, nothing is NaN, and without feeds energy
+ * only goes down. Meshes up to 24 nodes; the network's own conservation laws are the expectation.
  */
 #include <check.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "books.h"
@@ -19,20 +20,48 @@ seeds(void)
 	return nightly && *nightly == '1' ? 2000 : 60;
 }
 
+/* Both ends of a link are in the same state in every frame that both made by a step. */
+static unsigned
+check_ends(const struct topo *t, struct solver_loop *l, const bool *stepped, uint64_t seed)
+{
+	char name[64];
+	unsigned closed = 0;
+
+	for (size_t i = 0; i < t->n_links; i++) {
+		const struct topo_link *k = &t->links[i];
+		if (!stepped[k->a] || !stepped[k->b])
+			continue;
+		snprintf(name, sizeof name, "link.%s.state", k->id);
+		double a = solver_loop_get(l, k->a, name), b = solver_loop_get(l, k->b, name);
+		ck_assert_msg(a == b, "seed %llu frame %lld: %s is %g and %g",
+		              (unsigned long long)seed, (long long)solver_loop_k(l), name, a, b);
+		closed += a == 1;
+	}
+	return closed;
+}
+
+static unsigned n_closing;
+
 static void
 run(uint64_t seed, bool feeds)
 {
+	bool stepped[64];
+
 	struct mesh_random *r = mesh_random_create(seed, feeds);
 	struct solver_loop *l = NULL;
 	struct err err = ERR_INIT;
 
-	ck_assert_int_eq(solver_loop_create(&r->topo, &node_core_ops, &module_core_ops, &l, &err), 0);
+	ck_assert_int_eq(solver_loop_create(&r->topo, &node_core_ops, &module_core_ops, &l, &err),
+	                 0);
 	struct books *g = books_create(&r->topo, l);
 	double before = books_sums(g).stored0_j, scale = fmax(1, before);
 	mesh_random_script(r, l, STEPS);
 	for (int64_t k = 0; k < STEPS; k++) {
 		solver_loop_step(l);
 		books_after(g);
+		for (uint32_t p = 0; p < r->topo.n_nodes; p++)
+			stepped[p] = solver_loop_made_step(l, p);
+		n_closing += check_ends(&r->topo, l, stepped, seed);
 		struct books_sums s = books_sums(g);
 		double now = s.stored_j + s.flight_j + s.transit_j + s.abandoned_j;
 		ck_assert_msg(s.finite, "seed %llu step %lld: not finite", (unsigned long long)seed,
@@ -56,6 +85,7 @@ START_TEST(test_ledger_closes_under_faults)
 {
 	for (int i = 0; i < seeds(); i++)
 		run(1000 + (uint64_t)i, true);
+	ck_assert_uint_gt(n_closing, 100); /* the faults did make links pre-charge */
 }
 END_TEST
 

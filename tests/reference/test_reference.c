@@ -1,6 +1,6 @@
 /*
- * The plant against ngspice on the same networks (data/, made by refgen.py; ref1, ref3 and ref9 came
- * with their waveforms). Limits are stated accuracy, not what the run before gave.
+ * The plant against ngspice on the same networks (data/, made by refgen.py; ref1, ref3 and ref9
+ * came with their waveforms). Limits are stated accuracy, not what the run before gave.
  *
  * VL_REF_DATA: another folder with the cases; VL_REF_TABLE: file that gets the table of errors.
  */
@@ -63,7 +63,8 @@ static void
 within(const char *name, const char *what, double value, double limit)
 {
 	if (limit > 0)
-		ck_assert_msg(value <= limit, "%s: %s %.4g is above %.4g", name, what, value, limit);
+		ck_assert_msg(value <= limit, "%s: %s %.4g is above %.4g", name, what, value,
+		              limit);
 }
 
 START_TEST(test_against_ngspice)
@@ -114,7 +115,8 @@ write_table(const char *path)
 		perror(path);
 		return EXIT_FAILURE;
 	}
-	fprintf(f, "| case | T us | bus max mV | bus rms mV | module input max mV | rms mV | link max A |"
+	fprintf(f, "| case | T us | bus max mV | bus rms mV | module input max mV | rms mV | link "
+	           "max A |"
 	           " module current max A |\n|---|---|---|---|---|---|---|---|\n");
 	for (size_t i = 0; i < N_LIMITS; i++) {
 		struct refcase_result r = run(&limits[i]);

@@ -783,6 +783,108 @@ START_TEST(test_wild)
 }
 END_TEST
 
+/* ---- single cases ----------------------------------------------------------------------------------- */
+
+struct small {
+	int64_t stop_at; /* of process 0; -1: kill process 1 before the clock starts */
+	bool done;
+};
+
+static void
+small_chaos(void *arg, struct host_memory *h)
+{
+	struct small *c = arg;
+	if (c->done)
+		return;
+	if (c->stop_at < 0 && host_memory_proc(h, 1)) {
+		c->done = true;
+		host_memory_kill(h, 1);
+	} else if (c->stop_at >= 0 && host_memory_k(h, 0) >= c->stop_at) {
+		c->done = host_memory_command(h, &(struct sup_msg){ .act = ACT_STOP, .edge = -1 }, NULL) == 0;
+	}
+}
+
+static int
+small_run(struct topo *t, struct small *c, uint64_t schedule, struct host_memory **h, struct err *err)
+{
+	struct memory_params par = { .topo = t, .ops = { &empty_node_ops, &empty_module_ops },
+		                     .end_k = INT64_MAX, .schedule = schedule };
+	empty_core_reset();
+	ck_assert_int_eq(host_memory_create(&par, h, err), 0);
+	host_memory_set_chaos(*h, small_chaos, c);
+	return host_memory_run(*h, NULL, NULL, err);
+}
+
+/* A process that dies before all were ready: the start has failed, and says who. */
+START_TEST(test_death_at_start)
+{
+	struct topo *t = mesh_triangle(5);
+	for (uint64_t schedule = 0; schedule < 200; schedule++) {
+		struct host_memory *h = NULL;
+		struct err err = ERR_INIT;
+		struct small c = { .stop_at = -1 };
+		ck_assert_int_eq(small_run(t, &c, schedule, &h, &err), ERR_PEER);
+		ck_assert_msg(strstr(err.text, "n2 ended before"), "%s", err.text);
+		host_memory_destroy(&h);
+	}
+	mesh_free(t);
+}
+END_TEST
+
+/* The end is not known until somebody says stop: all end at one S. */
+START_TEST(test_stop)
+{
+	struct topo *t = mesh_triangle(5);
+	for (uint64_t schedule = 0; schedule < 200; schedule++) {
+		struct host_memory *h = NULL;
+		struct err err = ERR_INIT;
+		struct small c = { .stop_at = 17 };
+		struct rec *const *recs;
+		ck_assert_msg(small_run(t, &c, schedule, &h, &err) == 0, "%s", err.text);
+		size_t n = host_memory_recs(h, &recs);
+		ck_assert_uint_eq(n, 4);
+		for (size_t i = 0; i < n; i++)
+			ck_assert_int_eq(rec_last_k(recs[i]), rec_last_k(recs[0]));
+		ck_assert_int_gt(rec_last_k(recs[0]), 17);
+		ck_assert_int_lt(rec_last_k(recs[0]), 60);
+		ck_assert_uint_eq(empty_core_violations(NULL), 0);
+		host_memory_destroy(&h);
+	}
+	mesh_free(t);
+}
+END_TEST
+
+/* Rows that whole meshes do not take; tests/sim/test_link_fsm.c takes each of them directly. */
+static const char *const untaken[] = {
+	"out of order",  /* nothing is dropped in a whole run: see host_memory_bad() */
+	"after the end", /* the socket is closed with the record */
+	/* The loss of a life that never started would have to be seen after its successor has been
+	 * greeted, held and agreed on: too rare for the seeds here. */
+	"superseded, J unknown",
+	/* A scripted successor at the very step in which a SIGKILL by hand is not known yet. */
+	"older life undecided",
+	NULL,
+};
+
+START_TEST(test_rows)
+{
+	for (uint64_t seed = 1; seed <= 300; seed++)
+		ck_assert(scenario(seed, false, false));
+	for (uint64_t seed = 1; seed <= 1500; seed++)
+		ck_assert(scenario(seed, true, false));
+	for (size_t i = 0; i < link_fsm_rows(); i++) {
+		const char *what;
+		uint64_t n = link_fsm_row_count(i, &what);
+		bool never = false;
+		for (size_t x = 0; untaken[x]; x++)
+			never |= strcmp(untaken[x], what) == 0;
+		if (getenv("VL_ROWS"))
+			printf("%-28s %" PRIu64 "\n", what, n);
+		ck_assert_msg(never || n > 0, "row \"%s\" was never taken", what);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -796,6 +898,9 @@ main(void)
 	tcase_set_timeout(t, getenv("VL_NIGHTLY") ? 3600 : 110);
 	tcase_add_test(t, test_scripted);
 	tcase_add_test(t, test_wild);
+	tcase_add_test(t, test_death_at_start);
+	tcase_add_test(t, test_stop);
+	tcase_add_test(t, test_rows);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -369,7 +369,10 @@ losses(struct config *cf, const struct state *from, int p, int c)
 		/* The host tells what the transport knows before it hands on the word. */
 		if (joined)
 			q->rec[c].flags |= 1;
+		uint8_t gone = q->rec[c].flags & 8;
 		event(cf, &s, p, c, LE_DEATH, 0, false);
+		if (q->in[c].n && joined && !gone && (q->rec[c].flags & 8))
+			broken(cf, "a word of death overtakes data");
 		add(&s);
 	}
 }
@@ -747,6 +750,52 @@ START_TEST(test_join)
 }
 END_TEST
 
+/* ---- rows that no right host takes ------------------------------------------------------------------ */
+
+START_TEST(test_table)
+{
+	struct link_rec r;
+	struct link_arg at = { .k = 3, .starts = true };
+	link_rec_init(&r, LINK_KIND_LINK, PERIOD, 2);
+	ck_assert_uint_eq(link_fsm(&r, LE_GREET, NULL), 0); /* no row: nothing */
+	ck_assert_uint_eq(link_fsm(&r, LE_ANNOUNCE, NULL), LA_SOCKET | LA_GREET);
+	ck_assert_uint_eq(link_fsm(&r, LE_GREETOK, NULL), 0);
+	ck_assert_int_eq(r.state, LINK_READY);
+	struct link_rec ready = r;
+	ck_assert_uint_eq(link_fsm(&r, LE_LATER, &at), LA_READY | LA_CLOSE); /* superseded, J unknown */
+	ck_assert_int_eq(r.state, LINK_OPEN);
+	ck_assert_uint_eq(link_fsm(&r, LE_DATA, &at), LA_BAD); /* after the end */
+	r = ready;
+	link_fsm(&r, LE_AGREE, &at);
+	ck_assert(r.state == LINK_LIVE && r.j == 3);
+	for (int k = 0; k < 6; k++) { /* only J is in order */
+		struct link_rec x = r;
+		unsigned a = link_fsm(&x, LE_DATA, &(struct link_arg){ .k = k });
+		ck_assert_uint_eq(a, k == 3 ? LA_TAKE : LA_BAD);
+		ck_assert_int_eq(x.rx, k == 3 ? 3 : -1);
+	}
+	link_fsm(&r, LE_DATA, &at);
+	for (int k = 0; k < 8; k++) { /* then only the next */
+		struct link_rec x = r;
+		ck_assert_uint_eq(link_fsm(&x, LE_DATA, &(struct link_arg){ .k = k }),
+		                  k == 4 ? LA_TAKE : LA_BAD);
+	}
+	/* A later life may not take the place of one that joined before its end is known. */
+	ck_assert_uint_eq(link_fsm(&r, LE_JOIN, &at), LA_JOIN);
+	at.k = 5;
+	ck_assert_uint_eq(link_fsm(&r, LE_LATER, &at), 0); /* older life undecided */
+	ck_assert_int_eq(r.state, LINK_LIVE);
+	link_fsm(&r, LE_DISCONNECTED, NULL);
+	ck_assert_uint_eq(link_fsm(&r, LE_LATER, &at), LA_READY | LA_GONE | LA_CLOSE);
+	ck_assert_int_eq(r.rx, 3);
+	for (int e = 0; e < LE_EVENTS_; e++)
+		for (int f = 0; f < e; f++)
+			ck_assert_str_ne(link_event_name((enum link_event)e),
+			                 link_event_name((enum link_event)f));
+	ck_assert_str_eq(link_state_name(LINK_OPEN), "open");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -754,6 +803,7 @@ main(void)
 	TCase *t = tcase_create("explorer");
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 300);
+	tcase_add_test(t, test_table);
 	tcase_add_test(t, test_plain);
 	tcase_add_test(t, test_scripted);
 	tcase_add_test(t, test_unscripted);

@@ -109,7 +109,8 @@ setup(void)
 	empty_core_reset();
 	for (uint32_t i = 0; i < N; i++) {
 		struct node *n = &nodes[i];
-		struct proc_io io = { n, io_nothing, io_nothing, io_send, io_report };
+		struct proc_io io = { .arg = n, .socket = io_nothing, .close = io_nothing, .send = io_send,
+			              .report = io_report };
 		ck_assert_int_eq(slice_from_topo(topo, i, &n->s, NULL), 0);
 		n->s->start_k = 0;
 		for (size_t c = 0; c < n->s->n_chans; c++)

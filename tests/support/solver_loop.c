@@ -16,7 +16,7 @@ struct loop_chan {
 
 struct loop_proc {
 	const struct core_ops *ops;
-	void *core;              /* NULL: not yet started again */
+	void *core; /* NULL: not yet started again */
 	struct slice *slice;
 	bool node;
 	uint32_t life;
@@ -86,8 +86,10 @@ connect_chans(struct solver_loop *l)
 			uint32_t d = 0;
 			while (q->slice->chans[d].edge != sc->edge)
 				d++;
-			p->chans[c] = (struct loop_chan){ .port = sc->kind == CHAN_PORT, .live = true,
-				                          .peer = sc->peer, .peer_chan = d };
+			p->chans[c] = (struct loop_chan){ .port = sc->kind == CHAN_PORT,
+				                          .live = true,
+				                          .peer = sc->peer,
+				                          .peer_chan = d };
 		}
 	}
 }
@@ -240,7 +242,8 @@ arrive(struct solver_loop *l, struct loop_proc *p, size_t c, bool port_step)
 		return;
 	if (ch->live && k >= q->kill_k) {
 		ch->live = false;
-		p->in[c] = (struct core_in){ .kind = CORE_IN_GONE, .rx = q->kill_k - 2,
+		p->in[c] = (struct core_in){ .kind = CORE_IN_GONE,
+			                     .rx = q->kill_k - 2,
 			                     .peer_inc = q->life };
 	} else if (!ch->live && q->core && k < q->kill_k && k >= q->start_k) {
 		ch->live = true;
@@ -250,7 +253,8 @@ arrive(struct solver_loop *l, struct loop_proc *p, size_t c, bool port_step)
 			p->in[c].kind = CORE_IN_MSG;
 			p->in[c].msg = &q->offer[ch->peer_chan];
 		}
-	} else if (ch->live && !(ch->port && p->node && k - q->start_k < (int64_t)l->topo->port_period) &&
+	} else if (ch->live &&
+	           !(ch->port && p->node && k - q->start_k < (int64_t)l->topo->port_period) &&
 	           !(ch->port && p->node && k - p->start_k < (int64_t)l->topo->port_period) &&
 	           (k > q->start_k || (ch->port && !p->node))) {
 		p->in[c].kind = CORE_IN_MSG;
@@ -313,6 +317,14 @@ bool
 solver_loop_alive(const struct solver_loop *l, uint32_t proc)
 {
 	return l->k < l->procs[proc].kill_k;
+}
+
+bool
+solver_loop_made_step(const struct solver_loop *l, uint32_t proc)
+{
+	const struct loop_proc *p = &l->procs[proc];
+
+	return l->k > p->start_k && l->k < p->kill_k;
 }
 
 uint32_t

@@ -1,9 +1,9 @@
 /*
  * solver_loop.h - the bare solver: all cores of a mesh stepped in turn, messages passed by pointer.
  *
- * No host, no link state machine, no recorder: what is measured and tested here is the plant and the
- * firmware alone. Deaths and starts follow the rules of docs/architecture.md: a process killed at K
- * makes steps up to K-2, its last frame is K-1, its peers' first step without it is K.
+ * No host, no link state machine, no recorder: what is measured and tested here is the plant and
+ * the firmware alone. Deaths and starts follow the rules of docs/architecture.md: a process killed
+ * at K makes steps up to K-2, its last frame is K-1, its peers' first step without it is K.
  */
 #ifndef VL_SOLVER_LOOP_H
 #define VL_SOLVER_LOOP_H
@@ -15,7 +15,8 @@ struct solver_loop;
 
 /* `topo` must outlive the loop. Process index: nodes, then modules. */
 int solver_loop_create(const struct topo *topo, const struct core_ops *node_ops,
-                       const struct core_ops *module_ops, struct solver_loop **ret, struct err *err);
+                       const struct core_ops *module_ops, struct solver_loop **ret,
+                       struct err *err);
 void solver_loop_destroy(struct solver_loop **);
 
 int64_t solver_loop_k(const struct solver_loop *); /* steps made = number of the current frame */
@@ -30,6 +31,8 @@ void solver_loop_start(struct solver_loop *, uint32_t proc, int64_t j);
 void solver_loop_step(struct solver_loop *);
 
 bool solver_loop_alive(const struct solver_loop *, uint32_t proc); /* has a frame solver_loop_k() */
+bool solver_loop_made_step(const struct solver_loop *,
+                           uint32_t proc);                            /* step solver_loop_k() - 1 */
 uint32_t solver_loop_life(const struct solver_loop *, uint32_t proc); /* incarnation */
 /* Fills the current frame of a process (of a dead one: its last) and returns it. */
 const union rec_word *solver_loop_frame(struct solver_loop *, uint32_t proc);

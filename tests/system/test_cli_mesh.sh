@@ -9,7 +9,7 @@ json() { # JSON on stdout satisfies a Python expression over r
 		fail "not so: $1"
 }
 pids() {
-	"$vl" ps --json "$@" | /usr/bin/python3 -c 'import json, sys
+	"$vl" ps --json "$@" 2>/dev/null | /usr/bin/python3 -c 'import json, sys
 r = json.loads(sys.stdin.readline())
 print(r["pid"], *[p["pid"] for p in r["processes"]])'
 }

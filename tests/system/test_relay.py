@@ -204,7 +204,6 @@ def main():
         idle(relay, client)
         relay.send_signal(signal.SIGTERM)
         check("SIGTERM ends it in order", relay.wait(PATIENCE_S) == 0)
-        check("it takes its sockets with it", not os.path.exists(f"{folder}/relay.pub"), os.listdir(folder))
         client.close()
         arguments(folder)
     with tempfile.TemporaryDirectory(prefix="relay-") as folder:

@@ -83,16 +83,14 @@ START_TEST(test_numbers)
 		                         4.9406564584124654e-324,
 		                         123456789.12345679 };
 	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-		teardown();
-		setup();
 		json_out_array(&j, NULL);
 		json_out_real(&j, NULL, values[i]);
 		json_out_end(&j);
 		fclose(f);
 		ck_assert(strtod(out + 1, NULL) == values[i]);
+		teardown();
+		setup();
 	}
-	teardown();
-	setup();
 	json_out_array(&j, NULL);
 	json_out_real(&j, NULL, NAN);
 	json_out_real(&j, NULL, -INFINITY);

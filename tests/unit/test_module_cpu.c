@@ -29,7 +29,8 @@ START_TEST(test_published_power)
 	int64_t t_ns = 0;
 
 	module_cpu_init(&c, 4, NAN, DT, false);
-	/* The table gives 1.00 V at the module: make up for the load line; thermal settling 5 tau. */
+	/* The table gives 1.00 V at the module: make up for the load line; thermal settling 5 tau.
+	 */
 	for (int i = 0; i < 15; i++) {
 		run(&c, (uint32_t)_i, 48, &t_ns, 10000);
 		module_cpu_reference(&c, c.v_ref_v + 1.0 - c.rail_v);

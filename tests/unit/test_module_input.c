@@ -106,7 +106,8 @@ START_TEST(test_books_close)
 		ck_assert_double_ge(p_j, 0);
 		drawn += p_j + g_j;
 		double taken = m.port[0].taken_j + m.port[1].taken_j;
-		ck_assert_double_eq_tol(taken, m.loss_j + drawn + module_input_stored_j(&m) - before,
+		ck_assert_double_eq_tol(taken,
+		                        m.loss_j + drawn + module_input_stored_j(&m) - before,
 		                        1e-12 * (1 + taken));
 	}
 	ck_assert_double_gt(drawn, 1);

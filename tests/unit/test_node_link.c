@@ -1,6 +1,6 @@
 /*
- * Link ends: Kirchhoff and Ohm in the steady state, passivity, and the contactors' protocol: both ends
- * change in the same step, whatever is done to them.
+ * Link ends: Kirchhoff and Ohm in the steady state, passivity, and the contactors' protocol: both
+ * ends change in the same step, whatever is done to them.
  */
 #include "nodes/node_link.h"
 
@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "small_mesh.h"
-#include "solver_loop.h"
+#include "tests/support/small_mesh.h"
+#include "tests/support/solver_loop.h"
 
 #define DC_F (1e-4 * 1e-4 / (2 * 2e-6))
 
@@ -255,7 +255,9 @@ END_TEST
 START_TEST(test_passive)
 {
 	static const struct link_params lp = { .r_ohm = 10e-3, .l_h = 2e-6, .l_eff_h = 2e-6 };
-	struct node_params np = { .c_bus_f = 20e-3, .has_sc = true, .c_sc_f = 0.1, .r_sc_ohm = 0.02 };
+	struct node_params np = {
+		.c_bus_f = 20e-3, .has_sc = true, .c_sc_f = 0.1, .r_sc_ohm = 0.02
+	};
 	struct node_plant p;
 	struct node_link l;
 	struct core_events ev = { 0 };

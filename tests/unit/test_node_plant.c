@@ -1,4 +1,5 @@
-/* The bus against closed solutions: RC discharge, constant power from a capacitor, droop, brown-out. */
+/* The bus against closed solutions: RC discharge, constant power from a capacitor, droop,
+ * brown-out. */
 #include "nodes/node_plant.h"
 
 #include <check.h>
@@ -76,10 +77,16 @@ END_TEST
 START_TEST(test_droop)
 {
 	struct node_plant p;
-	struct node_params np = { .c_bus_f = 20e-3, .has_feed = true, .has_sc = true, .c_sc_f = 0.1,
+	struct node_params np = { .c_bus_f = 20e-3,
+		                  .has_feed = true,
+		                  .has_sc = true,
+		                  .c_sc_f = 0.1,
 		                  .r_sc_ohm = 20e-3,
-		                  .feed = { .v0_v = 48.5, .r_d_ohm = 15.36e-3, .i_rated_a = 62.5,
-		                            .i_max_a = 78.125, .tau_s = 1e-3 } };
+		                  .feed = { .v0_v = 48.5,
+		                            .r_d_ohm = 15.36e-3,
+		                            .i_rated_a = 62.5,
+		                            .i_max_a = 78.125,
+		                            .tau_s = 1e-3 } };
 	double v = 0.5 * (48.5 + sqrt(48.5 * 48.5 - 4 * 15.36e-3 * 1000));
 
 	node_plant_init(&p, &np, DT, N, 48, 48);
@@ -93,7 +100,8 @@ START_TEST(test_droop)
 	double stored = node_plant_stored_j(&p), source = p.source_j, used = p.useful_j + p.loss_j;
 	run(&p, 5000, 0, 1);
 	ck_assert_double_eq_tol(p.source_j - source,
-	                        p.useful_j + p.loss_j - used + node_plant_stored_j(&p) - stored, 1e-11);
+	                        p.useful_j + p.loss_j - used + node_plant_stored_j(&p) - stored,
+	                        1e-11);
 }
 END_TEST
 
@@ -101,7 +109,9 @@ END_TEST
 START_TEST(test_supercapacitor)
 {
 	struct node_plant p;
-	struct node_params np = { .c_bus_f = 20e-3, .has_sc = true, .c_sc_f = 60e-3, .r_sc_ohm = 0.1 };
+	struct node_params np = {
+		.c_bus_f = 20e-3, .has_sc = true, .c_sc_f = 60e-3, .r_sc_ohm = 0.1
+	};
 
 	node_plant_init(&p, &np, DT, N, 50, 40);
 	run(&p, 0, 0, 15);

@@ -20,17 +20,17 @@ START_TEST(test_levels)
 		int64_t t_ns;
 		double frac_ns, level;
 	} rows[] = {
-		{ 0, 0, 0 },      { 1000, 0, 0 },   { 1000, 0.5, 0.05 }, { 1250, 0, 25 },
-		{ 2000, 0, 100 }, { 4999, 0.5, 100 }, { 5000, 0, 40 },   { 8000, 0, 40 },
-		{ 8500, 0, 65 },  { 9000, 0, 90 },  { 9500, 0, 45 },     { 10000, 0, 0 },
+		{ 0, 0, 0 },      { 1000, 0, 0 },     { 1000, 0.5, 0.05 }, { 1250, 0, 25 },
+		{ 2000, 0, 100 }, { 4999, 0.5, 100 }, { 5000, 0, 40 },     { 8000, 0, 40 },
+		{ 8500, 0, 65 },  { 9000, 0, 90 },    { 9500, 0, 45 },     { 10000, 0, 0 },
 		{ 99999, 0, 0 },
 	};
 	struct pwl_track t;
 
 	pwl_track_init(&t, &curve);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		ck_assert_double_eq_tol(pwl_track_level(&t, rows[i].t_ns, rows[i].frac_ns), rows[i].level,
-		                        NEAR);
+		ck_assert_double_eq_tol(pwl_track_level(&t, rows[i].t_ns, rows[i].frac_ns),
+		                        rows[i].level, NEAR);
 }
 END_TEST
 
@@ -70,7 +70,8 @@ START_TEST(test_fill_is_level_at_midpoints)
 	for (int64_t t = 0; t < 12000; t += 1000) {
 		pwl_track_fill(&a, t, 100, 10, levels);
 		for (size_t s = 0; s < 10; s++)
-			ck_assert_double_eq(levels[s], pwl_track_level(&b, t, 100 * ((double)s + 0.5)));
+			ck_assert_double_eq(levels[s],
+			                    pwl_track_level(&b, t, 100 * ((double)s + 0.5)));
 	}
 }
 END_TEST

@@ -85,7 +85,24 @@ START_TEST(test_out)
 	ck_assert_str_eq(a, out);
 	ck_assert_int_eq(rundir_create("m", 1, out, b, &err), ERR_STATE);
 	ck_assert_ptr_nonnull(strstr(err.text, "holds a run already"));
+	/* a run is never taken apart, what never ran is */
+	char file[RUNDIR_PATH_MAX + 32];
+	snprintf(file, sizeof file, "%s/mesh.yaml", out);
+	touch(file);
+	snprintf(file, sizeof file, "%s/rec/node.n1.1.frames", out);
+	touch(file);
+	rundir_discard(out);
+	ck_assert_int_eq(access(file, F_OK), 0);
+	snprintf(file, sizeof file, "%s/slices", out);
+	ck_assert_int_eq(access(file, F_OK), 0);
+	snprintf(file, sizeof file, "%s/rec/node.n1.1.frames", out);
+	ck_assert_int_eq(unlink(file), 0);
+	rundir_discard(out);
+	ck_assert_int_ne(access(out, F_OK), 0);
+	/* somebody's own files are left alone */
 	touch(in_dir("file"));
+	ck_assert_int_eq(rundir_create("m", 1, dir, b, &err), ERR_STATE);
+	ck_assert_ptr_nonnull(strstr(err.text, "is not empty"));
 	ck_assert_int_eq(rundir_create("m", 1, in_dir("file"), b, &err), ERR_IO);
 	snprintf(out, sizeof out, "%s/file/z", dir);
 	ck_assert_int_eq(rundir_create("m", 1, out, b, &err), ERR_IO);

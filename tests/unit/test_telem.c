@@ -19,7 +19,9 @@ one(const void *bytes, size_t len, struct mp_token *t)
 	mpread_init(&r, bytes, len);
 	return mpread_next(&r, t);
 }
-#define ONE(t, ...) one((const unsigned char[]){ __VA_ARGS__ }, sizeof((const unsigned char[]){ __VA_ARGS__ }), t)
+#define ONE(t, ...)                                 \
+	one((const unsigned char[]){ __VA_ARGS__ }, \
+	    sizeof((const unsigned char[]){ __VA_ARGS__ }), t)
 
 /* Bytes from the tables of the MessagePack specification. */
 START_TEST(mp_values)
@@ -64,11 +66,12 @@ START_TEST(mp_refuses)
 {
 	struct mp_token t;
 	ck_assert_int_eq(one("", 0, &t), -1);
-	ck_assert_int_eq(ONE(&t, 0xc1), -1);                   /* never used */
-	ck_assert_int_eq(ONE(&t, 0xcb, 0, 0, 0), -1);          /* cut */
+	ck_assert_int_eq(ONE(&t, 0xc1), -1);          /* never used */
+	ck_assert_int_eq(ONE(&t, 0xcb, 0, 0, 0), -1); /* cut */
 	ck_assert_int_eq(ONE(&t, 0xa5, 'a', 'b'), -1);
 	ck_assert_int_eq(ONE(&t, 0xdb, 0xff, 0xff, 0xff, 0xff, 'a'), -1);
-	ck_assert_int_eq(ONE(&t, 0xdf, 0xff, 0xff, 0xff, 0xff, 0xa1, 'a', 1), -1); /* more pairs than bytes */
+	ck_assert_int_eq(ONE(&t, 0xdf, 0xff, 0xff, 0xff, 0xff, 0xa1, 'a', 1),
+	                 -1); /* more pairs than bytes */
 	ck_assert_int_eq(ONE(&t, 0xdd, 0x7f, 0xff, 0xff, 0xff, 1), -1);
 	ck_assert_int_eq(ONE(&t, 0x93, 1, 2), -1);
 }
@@ -107,13 +110,22 @@ END_TEST
 
 enum { F_V, F_FEED_I, F_STORED, F_SERVED, F_L1_STATE, F_L1_I, F_L1_AVG, F_L2_I, F_PORT_P, F_N };
 static const struct rec_field fields[F_N] = {
-	[F_V] = { "v", "V", 'f' }, [F_FEED_I] = { "feed_i", "A", 'f' }, [F_STORED] = { "stored_j", "J", 'f' },
-	[F_SERVED] = { "served", "1", 'i' }, [F_L1_STATE] = { "link.l1.state", "1", 'i' },
-	[F_L1_I] = { "link.l1.i", "A", 'f' }, [F_L1_AVG] = { "link.l1.i_avg", "A", 'f' },
-	[F_L2_I] = { "link.l2.i", "A", 'f' }, [F_PORT_P] = { "port.m1.p", "W", 'f' },
+	[F_V] = { "v", "V", 'f' },
+	[F_FEED_I] = { "feed_i", "A", 'f' },
+	[F_STORED] = { "stored_j", "J", 'f' },
+	[F_SERVED] = { "served", "1", 'i' },
+	[F_L1_STATE] = { "link.l1.state", "1", 'i' },
+	[F_L1_I] = { "link.l1.i", "A", 'f' },
+	[F_L1_AVG] = { "link.l1.i_avg", "A", 'f' },
+	[F_L2_I] = { "link.l2.i", "A", 'f' },
+	[F_PORT_P] = { "port.m1.p", "W", 'f' },
 };
 static const struct rec_head head = {
-	.kind = "node", .id = "n7", .mesh = "pair", .incarnation = 3, .step_ns = 100000,
+	.kind = "node",
+	.id = "n7",
+	.mesh = "pair",
+	.incarnation = 3,
+	.step_ns = 100000,
 };
 static void *ctx, *sub;
 static struct telem *telem;
@@ -133,8 +145,13 @@ setup(void)
 	zmq_setsockopt(sub, ZMQ_LINGER, &linger, sizeof linger);
 	zmq_setsockopt(sub, ZMQ_RCVTIMEO, &timeout_ms, sizeof timeout_ms);
 	ck_assert_int_eq(zmq_bind(sub, "inproc://relay.pub"), 0);
-	struct telem_params p = { .zmq_ctx = ctx, .endpoint = "inproc://relay.pub", .head = &head,
-		                  .fields = fields, .n_fields = F_N, .chans = chans, .n_chans = 2 };
+	struct telem_params p = { .zmq_ctx = ctx,
+		                  .endpoint = "inproc://relay.pub",
+		                  .head = &head,
+		                  .fields = fields,
+		                  .n_fields = F_N,
+		                  .chans = chans,
+		                  .n_chans = 2 };
 	ck_assert_int_eq(telem_create(&p, &telem, &err), 0);
 }
 
@@ -234,12 +251,15 @@ END_TEST
 START_TEST(publishes_events)
 {
 	char topic[64];
-	struct core_event e = { .k = 5000, .code = EV_LINK_OPEN, .chan = 0, .a = OPEN_DEATH, .b = 4998, .c = NAN };
+	struct core_event e = {
+		.k = 5000, .code = EV_LINK_OPEN, .chan = 0, .a = OPEN_DEATH, .b = 4998, .c = NAN
+	};
 	subscribe();
 	telem_event(telem, &e, 0, TELEM_RUNNING);
 	ck_assert_int_eq(take(topic), 0);
 	ck_assert_str_eq(topic, "t1.event");
-	ck_assert(msg.kind == TELEM_EVENT && msg.id[0] == '\0' && msg.t_ns == 500000000 && msg.seq == 1);
+	ck_assert(msg.kind == TELEM_EVENT && msg.id[0] == '\0' && msg.t_ns == 500000000 &&
+	          msg.seq == 1);
 	ck_assert_str_eq(telem_text(&msg, "event"), "link.open");
 	ck_assert_str_eq(telem_text(&msg, "key"), "link");
 	ck_assert_str_eq(telem_text(&msg, "name"), "l1");
@@ -301,9 +321,9 @@ END_TEST
 
 /* {"t_ns": 1, "k": 2, "seq": 3, "inc": 1, "speed": 1.0 (float32), "state": "held", "v_v": 48} */
 static const unsigned char good[] = {
-	0x87, 0xa4, 't', '_', 'n', 's', 1, 0xa1, 'k', 2, 0xa3, 's', 'e', 'q', 3, 0xa3, 'i', 'n', 'c', 1,
-	0xa5, 's', 'p', 'e', 'e', 'd', 0xca, 0x3f, 0x80, 0, 0, 0xa5, 's', 't', 'a', 't', 'e',
-	0xa4, 'h', 'e', 'l', 'd', 0xa3, 'v', '_', 'v', 48,
+	0x87, 0xa4, 't', '_', 'n',  's',  1,   0xa1, 'k', 2,   0xa3, 's',  'e',  'q', 3,  0xa3,
+	'i',  'n',  'c', 1,   0xa5, 's',  'p', 'e',  'e', 'd', 0xca, 0x3f, 0x80, 0,   0,  0xa5,
+	's',  't',  'a', 't', 'e',  0xa4, 'h', 'e',  'l', 'd', 0xa3, 'v',  '_',  'v', 48,
 };
 
 static int
@@ -315,7 +335,8 @@ parse(const char *topic, const void *data, size_t len)
 START_TEST(reads_foreign)
 {
 	ck_assert_int_eq(parse("t1.module.m-1_x", good, sizeof good), 0);
-	ck_assert(msg.kind == TELEM_MODULE && msg.state == TELEM_HELD && msg.speed == 1 && msg.n == 1);
+	ck_assert(msg.kind == TELEM_MODULE && msg.state == TELEM_HELD && msg.speed == 1 &&
+	          msg.n == 1);
 	ck_assert_str_eq(msg.id, "m-1_x");
 	unsigned char other[sizeof good];
 	memcpy(other, good, sizeof good);
@@ -328,8 +349,17 @@ END_TEST
 START_TEST(refuses_topics)
 {
 	static const char *const topics[] = {
-		"", "t1", "t1.", "t1.node", "t1.node.", "t2.node.n1", "t1.node.a b", "t1.node.a.b", "t1.events",
-		"t1.node.abcdefghijklmnopqrstuvwxyzabcdef", "t1.node.\xc3\xa4",
+		"",
+		"t1",
+		"t1.",
+		"t1.node",
+		"t1.node.",
+		"t2.node.n1",
+		"t1.node.a b",
+		"t1.node.a.b",
+		"t1.events",
+		"t1.node.abcdefghijklmnopqrstuvwxyzabcdef",
+		"t1.node.\xc3\xa4",
 	};
 	for (size_t i = 0; i < sizeof topics / sizeof *topics; i++)
 		ck_assert_int_eq(parse(topics[i], good, sizeof good), ERR_PROTO);
@@ -348,7 +378,8 @@ START_TEST(refuses_bodies)
 	ck_assert_int_eq(parse("t1.node.n1", b, sizeof good), ERR_PROTO); /* t_ns: -1 */
 	memcpy(b, good, sizeof good);
 	b[1] = 0x01;
-	ck_assert_int_eq(parse("t1.node.n1", b, sizeof good), ERR_PROTO); /* a key that is no text */
+	ck_assert_int_eq(parse("t1.node.n1", b, sizeof good),
+	                 ERR_PROTO); /* a key that is no text */
 	memcpy(b, good, sizeof good);
 	b[2] = 'T';
 	ck_assert_int_eq(parse("t1.node.n1", b, sizeof good), ERR_PROTO); /* t_ns is missing */
@@ -370,7 +401,8 @@ START_TEST(limits_keys)
 			memcpy(b + n, "\xa2xy\x01", 4);
 			n += 4;
 		}
-		ck_assert_int_eq(parse("t1.node.n1", b, n), more < TELEM_VALUES_MAX ? 0 : ERR_PROTO);
+		ck_assert_int_eq(parse("t1.node.n1", b, n),
+		                 more < TELEM_VALUES_MAX ? 0 : ERR_PROTO);
 	}
 }
 END_TEST
@@ -404,7 +436,8 @@ int
 main(void)
 {
 	Suite *s = suite_create("telem");
-	TCase *mp = tcase_create("msgpack"), *pub = tcase_create("publish"), *read = tcase_create("read");
+	TCase *mp = tcase_create("msgpack"), *pub = tcase_create("publish"),
+	      *read = tcase_create("read");
 	tcase_add_test(mp, mp_values);
 	tcase_add_test(mp, mp_refuses);
 	tcase_add_test(mp, mp_depth);

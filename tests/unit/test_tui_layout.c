@@ -1,4 +1,5 @@
-/* Places of panes at every size; screens at every size; tables, plots and routed lines on a canvas. */
+/* Places of panes at every size; screens at every size; tables, plots and routed lines on a canvas.
+ */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,7 +19,8 @@ static struct err err;
 static bool
 apart(const struct area *a, const struct area *b)
 {
-	return a->x + a->w <= b->x || b->x + b->w <= a->x || a->y + a->h <= b->y || b->y + b->h <= a->y;
+	return a->x + a->w <= b->x || b->x + b->w <= a->x || a->y + a->h <= b->y ||
+	       b->y + b->h <= a->y;
 }
 
 /* What is wrong with it, NULL: nothing. (No assertion per area: each costs a system call.) */
@@ -41,7 +43,8 @@ layout_fault(int w, int h, const struct layout_content *c)
 			all[n++] = &l.pane[p];
 	for (size_t i = 0; i < n; i++) {
 		const struct area *a = all[i];
-		if (a->x < 0 || a->y < 0 || a->w <= 0 || a->h <= 0 || a->x + a->w > w || a->y + a->h > h)
+		if (a->x < 0 || a->y < 0 || a->w <= 0 || a->h <= 0 || a->x + a->w > w ||
+		    a->y + a->h > h)
 			return "has an area outside";
 		for (size_t j = 0; j < i; j++)
 			if (!apart(a, all[j]))
@@ -63,14 +66,19 @@ START_TEST(every_size)
 	for (size_t m = 0; m < sizeof meshes / sizeof *meshes; m++)
 		for (int variant = 0; variant < PANE_END_ * 4; variant++) {
 			struct layout_content c = {
-				.n_nodes = meshes[m].nodes, .n_links = meshes[m].links, .n_modules = meshes[m].modules,
-				.active = (enum pane_id)(variant / 4), .map = variant & 1, .zoom = variant & 2,
+				.n_nodes = meshes[m].nodes,
+				.n_links = meshes[m].links,
+				.n_modules = meshes[m].modules,
+				.active = (enum pane_id)(variant / 4),
+				.map = variant & 1,
+				.zoom = variant & 2,
 			};
 			for (int h = 1; h <= H_MAX; h++)
 				for (int w = 1; w <= W_MAX; w++) {
 					const char *fault = layout_fault(w, h, &c);
 					if (fault)
-						ck_abort_msg("mesh %zu, variant %d: %dx%d %s", m, variant, w, h, fault);
+						ck_abort_msg("mesh %zu, variant %d: %dx%d %s", m,
+						             variant, w, h, fault);
 				}
 		}
 }
@@ -91,40 +99,90 @@ static struct canvas canvas;
 static void
 setup(void)
 {
-	shot = (struct shot){ .n_nodes = N_NODES, .n_links = N_LINKS, .n_modules = N_MODULES, .n_events = N_EVENTS,
-		              .nodes = nodes, .links = links, .modules = modules, .events = events };
-	shot.head = (struct shot_head){ .mesh = "grid", .state = "running", .speed = 1, .nominal_v = 48, .t_ns = 72402000000,
-		                        .gen_w = 1453, .load_w = 1375, .loss_w = 78, .unserved_w = 0, .unserved_j = 0,
-		                        .v_min_v = 47.6, .v_max_v = 48.3, .worst_link = 1, .islands = 1, .nodes_up = 8,
-		                        .links_closed = 13, .modules_served = 5, .overruns = 3 };
+	shot = (struct shot){ .n_nodes = N_NODES,
+		              .n_links = N_LINKS,
+		              .n_modules = N_MODULES,
+		              .n_events = N_EVENTS,
+		              .nodes = nodes,
+		              .links = links,
+		              .modules = modules,
+		              .events = events };
+	shot.head = (struct shot_head){ .mesh = "grid",
+		                        .state = "running",
+		                        .speed = 1,
+		                        .nominal_v = 48,
+		                        .t_ns = 72402000000,
+		                        .gen_w = 1453,
+		                        .load_w = 1375,
+		                        .loss_w = 78,
+		                        .unserved_w = 0,
+		                        .unserved_j = 0,
+		                        .v_min_v = 47.6,
+		                        .v_max_v = 48.3,
+		                        .worst_link = 1,
+		                        .islands = 1,
+		                        .nodes_up = 8,
+		                        .links_closed = 13,
+		                        .modules_served = 5,
+		                        .overruns = 3 };
 	for (int i = 0; i < N_NODES; i++) {
-		nodes[i] = (struct shot_node){ .state = i == 2 ? PROC_DEAD : PROC_OK, .fresh = i == 2 ? FRESH_LOST : FRESH_OK,
-			                       .has_at = true, .at_x = i % 3, .at_y = i / 3, .v_v = 47.5 + 0.1 * i,
-			                       .i_a = i - 4, .p_w = 48 * (i - 4), .soc = i / 8.0, .feed_i_a = NAN,
-			                       .loading = NAN, .load_w = 100, .served = i != 3, .inc = 1 };
-		snprintf(nodes[i].id, sizeof nodes[i].id, i == 8 ? "a-node-with-a-long-name-of-31-b" : "n%d", i + 1);
+		nodes[i] = (struct shot_node){ .state = i == 2 ? PROC_DEAD : PROC_OK,
+			                       .fresh = i == 2 ? FRESH_LOST : FRESH_OK,
+			                       .has_at = true,
+			                       .at_x = i % 3,
+			                       .at_y = i / 3,
+			                       .v_v = 47.5 + 0.1 * i,
+			                       .i_a = i - 4,
+			                       .p_w = 48 * (i - 4),
+			                       .soc = i / 8.0,
+			                       .feed_i_a = NAN,
+			                       .loading = NAN,
+			                       .load_w = 100,
+			                       .served = i != 3,
+			                       .inc = 1 };
+		snprintf(nodes[i].id, sizeof nodes[i].id,
+		         i == 8 ? "a-node-with-a-long-name-of-31-b" : "n%d", i + 1);
 		strcpy(nodes[i].owns, i == 0 ? "m1 m2 m3 m4 +9" : "");
 		for (int t = 0; t < VIEW_SPARK; t++)
 			nodes[i].spark_v[t] = t < 10 ? NAN : 48 + sin(t);
 	}
-	static const int ends[N_LINKS][2] = { { 0, 1 }, { 1, 2 }, { 3, 4 }, { 4, 5 }, { 6, 7 }, { 7, 8 }, { 0, 3 },
-		                              { 3, 6 }, { 1, 4 }, { 4, 7 }, { 2, 5 }, { 5, 8 }, { 0, 4 }, { 4, 8 } };
+	static const int ends[N_LINKS][2] = { { 0, 1 }, { 1, 2 }, { 3, 4 }, { 4, 5 }, { 6, 7 },
+		                              { 7, 8 }, { 0, 3 }, { 3, 6 }, { 1, 4 }, { 4, 7 },
+		                              { 2, 5 }, { 5, 8 }, { 0, 4 }, { 4, 8 } };
 	for (int i = 0; i < N_LINKS; i++) {
-		links[i] = (struct shot_link){ .a = ends[i][0], .b = ends[i][1], .fresh = FRESH_OK, .state = i == 1 ? 0 : 2,
-			                       .i_a = i - 6, .p_w = 48 * (i - 6), .i_max_a = 10, .fraction = fabs(i - 6.0) / 10 };
+		links[i] = (struct shot_link){ .a = ends[i][0],
+			                       .b = ends[i][1],
+			                       .fresh = FRESH_OK,
+			                       .state = i == 1 ? 0 : 2,
+			                       .i_a = i - 6,
+			                       .p_w = 48 * (i - 6),
+			                       .i_max_a = 10,
+			                       .fraction = fabs(i - 6.0) / 10 };
 		snprintf(links[i].id, sizeof links[i].id, "l%d", i + 1);
 		strcpy(links[i].a_id, nodes[ends[i][0]].id);
 		strcpy(links[i].b_id, nodes[ends[i][1]].id);
 	}
 	for (int i = 0; i < N_MODULES; i++) {
-		modules[i] = (struct shot_module){ .state = PROC_OK, .fresh = FRESH_OK, .v_in_v = 48, .v_v = 0.8, .p_w = 190,
-			                           .demand_w = 200, .temp_degc = 50, .throughput = 1, .errors = 1e-9,
-			                           .phase = 1, .epoch = 2, .served = i != 1, .owner = 0 };
+		modules[i] = (struct shot_module){ .state = PROC_OK,
+			                           .fresh = FRESH_OK,
+			                           .v_in_v = 48,
+			                           .v_v = 0.8,
+			                           .p_w = 190,
+			                           .demand_w = 200,
+			                           .temp_degc = 50,
+			                           .throughput = 1,
+			                           .errors = 1e-9,
+			                           .phase = 1,
+			                           .epoch = 2,
+			                           .served = i != 1,
+			                           .owner = 0 };
 		snprintf(modules[i].id, sizeof modules[i].id, "m%d", i + 1);
 		strcpy(modules[i].owner_id, "n1");
 	}
 	for (int i = 0; i < N_EVENTS; i++) {
-		events[i] = (struct shot_event){ .t_ns = i * 1000000, .k = i * 10, .severity = (enum shot_severity)(i % 4) };
+		events[i] = (struct shot_event){ .t_ns = i * 1000000,
+			                         .k = i * 10,
+			                         .severity = (enum shot_severity)(i % 4) };
 		strcpy(events[i].proc, "n3");
 		strcpy(events[i].what, "link.open");
 		snprintf(events[i].text, sizeof events[i].text, "event number %d", i);
@@ -177,9 +235,11 @@ START_TEST(every_screen)
 				ui.active = (enum pane_id)((w + h) % PANE_END_);
 				ui.mode = (w + h) % 11 == 0 ? UI_HELP : UI_NORMAL;
 				free(draw(w, h));
-				for (size_t i = 0; tier == GLYPH_ASCII && i < (size_t)w * (size_t)h; i++)
+				for (size_t i = 0; tier == GLYPH_ASCII && i < (size_t)w * (size_t)h;
+				     i++)
 					if (canvas.cells[i].ch < 0x20 || canvas.cells[i].ch >= 0x7f)
-						ck_abort_msg("%dx%d: U+%04X", w, h, canvas.cells[i].ch);
+						ck_abort_msg("%dx%d: U+%04X", w, h,
+						             canvas.cells[i].ch);
 			}
 	}
 }
@@ -251,7 +311,8 @@ plain(const struct shot *s, size_t row)
 START_TEST(tables)
 {
 	static const struct table_column columns[] = {
-		{ "FIRST", 6, true, 0, cell_one, NULL }, { "SECOND", 6, false, 1, cell_one, NULL },
+		{ "FIRST", 6, true, 0, cell_one, NULL },
+		{ "SECOND", 6, false, 1, cell_one, NULL },
 		{ "THIRD", 6, false, 2, cell_one, NULL },
 	};
 	static const struct table table = { columns, 3, plain, "none" };
@@ -336,8 +397,10 @@ check_map(const struct map *m)
 		ck_assert_msg(line_joins(m, i), "%dx%d: line %zu", m->w, m->h, i);
 	for (size_t a = 0; a < shot.n_nodes; a++)
 		for (size_t b = 0; b < a; b++) {
-			const struct area x = { m->boxes[a].x, m->boxes[a].y, m->boxes[a].w, m->boxes[a].h };
-			const struct area y = { m->boxes[b].x, m->boxes[b].y, m->boxes[b].w, m->boxes[b].h };
+			const struct area x = { m->boxes[a].x, m->boxes[a].y, m->boxes[a].w,
+				                m->boxes[a].h };
+			const struct area y = { m->boxes[b].x, m->boxes[b].y, m->boxes[b].w,
+				                m->boxes[b].h };
 			ck_assert(apart(&x, &y));
 		}
 }
@@ -382,8 +445,10 @@ START_TEST(glyphs)
 	/* Unicode, block Braille Patterns: dots 1 and 8 are the upper left and the lower right */
 	ck_assert_uint_eq(glyph_plot(GLYPH_BRAILLE, 1u << 0 | 1u << 7), 0x2881);
 	ck_assert_uint_eq(glyph_plot(GLYPH_BRAILLE, 0xff), 0x28ff);
-	ck_assert_uint_eq(glyph_line(GLYPH_BLOCK, GLYPH_SIDE_N | GLYPH_SIDE_E, GLYPH_LIGHT), 0x2514);
-	ck_assert_uint_eq(glyph_line(GLYPH_BLOCK, GLYPH_SIDE_E | GLYPH_SIDE_W, GLYPH_HEAVY), 0x2501);
+	ck_assert_uint_eq(glyph_line(GLYPH_BLOCK, GLYPH_SIDE_N | GLYPH_SIDE_E, GLYPH_LIGHT),
+	                  0x2514);
+	ck_assert_uint_eq(glyph_line(GLYPH_BLOCK, GLYPH_SIDE_E | GLYPH_SIDE_W, GLYPH_HEAVY),
+	                  0x2501);
 	ck_assert_uint_eq(glyph_spark(GLYPH_BLOCK, -3), 0x2581);
 	ck_assert_uint_eq(glyph_spark(GLYPH_BLOCK, 7), 0x2588);
 	ck_assert_uint_eq(glyph_spark(GLYPH_BLOCK, NAN), ' ');

@@ -1,5 +1,5 @@
-/* The view model: sums by Kirchhoff and by energy, freshness, lives and deaths, words of events; and
- * what keys ask of the mesh. */
+/* The view model: sums by Kirchhoff and by energy, freshness, lives and deaths, words of events;
+ * and what keys ask of the mesh. */
 #include <check.h>
 #include <math.h>
 #include <msgpack.h>
@@ -24,8 +24,14 @@ static struct err err;
 static struct topo_node nodes[3];
 static struct topo_link links[2];
 static struct topo_module modules[1];
-static struct topo topo = { .name = "row", .nominal_v = 48, .n_nodes = 3, .n_links = 2, .n_modules = 1,
-	                    .nodes = nodes, .links = links, .modules = modules };
+static struct topo topo = { .name = "row",
+	                    .nominal_v = 48,
+	                    .n_nodes = 3,
+	                    .n_links = 2,
+	                    .n_modules = 1,
+	                    .nodes = nodes,
+	                    .links = links,
+	                    .modules = modules };
 
 static void
 setup(void)
@@ -58,22 +64,32 @@ teardown(void)
 	shot_free(&shot);
 }
 
-/* Names and numbers, ended by NULL. */
+/* Names and numbers, ended by END. */
+#define END ((const char *)NULL)
 static void
 hear(enum telem_kind kind, const char *id, uint32_t inc, int64_t k, int64_t seq, int64_t wall_ns,
      enum telem_state state, ...)
 {
 	static struct telem_msg m;
 	va_list ap;
-	m = (struct telem_msg){ .kind = kind, .k = k, .t_ns = k * 100000, .seq = seq, .inc = inc, .speed = 1,
+	m = (struct telem_msg){ .kind = kind,
+		                .k = k,
+		                .t_ns = k * 100000,
+		                .seq = seq,
+		                .inc = inc,
+		                .speed = 1,
 		                .state = state };
 	snprintf(m.id, sizeof m.id, "%s", id);
 	va_start(ap, state);
 	for (const char *key; (key = va_arg(ap, const char *));) {
 		struct telem_value *v = &m.v[m.n++];
 		snprintf(v->key, sizeof v->key, "%s", key);
-		const char *text = strcmp(key, "end") == 0 || strcmp(key, "event") == 0 || strcmp(key, "proc") == 0 ||
-			strcmp(key, "name") == 0 || strcmp(key, "key") == 0 ? va_arg(ap, const char *) : NULL;
+		const char *text = strcmp(key, "end") == 0 || strcmp(key, "event") == 0 ||
+		                                   strcmp(key, "proc") == 0 ||
+		                                   strcmp(key, "name") == 0 ||
+		                                   strcmp(key, "key") == 0
+		                           ? va_arg(ap, const char *)
+		                           : NULL;
 		v->type = text ? 's' : 'f';
 		if (text)
 			snprintf(v->s, sizeof v->s, "%s", text);
@@ -95,25 +111,25 @@ static void
 hear_all(int64_t k, int64_t seq, int64_t wall_ns)
 {
 	double t_s = (double)k * 1e-4;
-	hear(TELEM_NODE, "a", 1, k, seq, wall_ns, TELEM_RUNNING, "v_v", 48.4, "v_min_v", 48.3, "v_max_v", 48.5,
-	     "feed_i_avg_a", 10.0, "loading", 0.25, "load_p_w", 0.0, "source_j", 1000 + 484 * t_s, "useful_j", 0.0,
-	     "loss_j", 2 * t_s, "unserved_j", 0.0, NULL);
-	hear(TELEM_NODE, "b", 1, k, seq, wall_ns, TELEM_RUNNING, "v_v", 48.0, "v_min_v", 47.0, "v_max_v", 48.1,
-	     "v_sc_v", 24.0, "load_p_w", 288.0, "source_j", 0.0, "useful_j", 288 * t_s, "loss_j", 1 * t_s,
-	     "unserved_j", 0.0, NULL);
-	hear(TELEM_NODE, "c", 1, k, seq, wall_ns, TELEM_RUNNING, "v_v", 47.8, "load_p_w", 0.0, "source_j", 0.0,
-	     "useful_j", 0.0, "loss_j", 0.0, "unserved_j", 3.0, NULL);
-	hear(TELEM_LINK, "l1", 1, k, seq, wall_ns, TELEM_RUNNING, "end", "a", "i_avg_a", 10.0, "p_w", 484.0,
-	     "link_state", 2.0, NULL);
-	hear(TELEM_LINK, "l1", 1, k, seq, wall_ns, TELEM_RUNNING, "end", "b", "i_avg_a", -10.0, "p_w", -480.0,
-	     "link_state", 2.0, NULL);
-	hear(TELEM_LINK, "l2", 1, k, seq, wall_ns, TELEM_RUNNING, "end", "b", "i_avg_a", 4.0, "p_w", 192.0,
-	     "link_state", 2.0, NULL);
-	hear(TELEM_LINK, "l2", 1, k, seq, wall_ns, TELEM_RUNNING, "end", "c", "i_avg_a", -4.0, "p_w", -191.2,
-	     "link_state", 2.0, NULL);
-	hear(TELEM_MODULE, "m", 1, k, seq, wall_ns, TELEM_RUNNING, "v_in_v", 47.7, "v_v", 0.8, "p_w", 190.0,
-	     "demand_w", 190.0, "served", 1.0, "owner", 0.0, "useful_j", 180 * t_s, "loss_j", 10 * t_s,
-	     "unserved_j", 0.0, NULL);
+	hear(TELEM_NODE, "a", 1, k, seq, wall_ns, TELEM_RUNNING, "v_v", 48.4, "v_min_v", 48.3,
+	     "v_max_v", 48.5, "feed_i_avg_a", 10.0, "loading", 0.25, "load_p_w", 0.0, "source_j",
+	     1000 + 484 * t_s, "useful_j", 0.0, "loss_j", 2 * t_s, "unserved_j", 0.0, END);
+	hear(TELEM_NODE, "b", 1, k, seq, wall_ns, TELEM_RUNNING, "v_v", 48.0, "v_min_v", 47.0,
+	     "v_max_v", 48.1, "v_sc_v", 24.0, "load_p_w", 288.0, "source_j", 0.0, "useful_j",
+	     288 * t_s, "loss_j", 1 * t_s, "unserved_j", 0.0, END);
+	hear(TELEM_NODE, "c", 1, k, seq, wall_ns, TELEM_RUNNING, "v_v", 47.8, "load_p_w", 0.0,
+	     "source_j", 0.0, "useful_j", 0.0, "loss_j", 0.0, "unserved_j", 3.0, END);
+	hear(TELEM_LINK, "l1", 1, k, seq, wall_ns, TELEM_RUNNING, "end", "a", "i_avg_a", 10.0,
+	     "p_w", 484.0, "link_state", 2.0, END);
+	hear(TELEM_LINK, "l1", 1, k, seq, wall_ns, TELEM_RUNNING, "end", "b", "i_avg_a", -10.0,
+	     "p_w", -480.0, "link_state", 2.0, END);
+	hear(TELEM_LINK, "l2", 1, k, seq, wall_ns, TELEM_RUNNING, "end", "b", "i_avg_a", 4.0, "p_w",
+	     192.0, "link_state", 2.0, END);
+	hear(TELEM_LINK, "l2", 1, k, seq, wall_ns, TELEM_RUNNING, "end", "c", "i_avg_a", -4.0,
+	     "p_w", -191.2, "link_state", 2.0, END);
+	hear(TELEM_MODULE, "m", 1, k, seq, wall_ns, TELEM_RUNNING, "v_in_v", 47.7, "v_v", 0.8,
+	     "p_w", 190.0, "demand_w", 190.0, "served", 1.0, "owner", 0.0, "useful_j", 180 * t_s,
+	     "loss_j", 10 * t_s, "unserved_j", 0.0, END);
 }
 
 START_TEST(sums)
@@ -144,7 +160,8 @@ START_TEST(sums)
 	ck_assert_double_eq_tol(shot.head.unserved_j, 3, 1e-12);
 	ck_assert_double_eq_tol(shot.head.unserved_w, 0, 1e-12);
 	ck_assert(shot.head.v_min_v == 47 && shot.head.v_max_v == 48.5);
-	ck_assert(shot.head.nodes_up == 3 && shot.head.links_closed == 2 && shot.head.modules_served == 1);
+	ck_assert(shot.head.nodes_up == 3 && shot.head.links_closed == 2 &&
+	          shot.head.modules_served == 1);
 	ck_assert(shot.head.islands == 1 && shot.head.t_ns == S / 5 && shot.head.k == 2000);
 	ck_assert_str_eq(shot.head.state, "running");
 	ck_assert_int_eq(shot.head.worst_link, 0);
@@ -165,7 +182,8 @@ START_TEST(freshness)
 	sample(13 * S);
 	ck_assert(shot.links[0].fresh == FRESH_STALE && shot.links[0].i_a == 10);
 	sample(13 * S + 1);
-	ck_assert(shot.nodes[0].fresh == FRESH_LOST && isnan(shot.nodes[0].v_v) && isnan(shot.nodes[0].i_a));
+	ck_assert(shot.nodes[0].fresh == FRESH_LOST && isnan(shot.nodes[0].v_v) &&
+	          isnan(shot.nodes[0].i_a));
 	ck_assert(shot.links[0].fresh == FRESH_LOST && isnan(shot.links[0].i_a));
 	ck_assert(isnan(shot.modules[0].p_w) && shot.modules[0].owner == -1);
 	ck_assert(isnan(shot.head.gen_w) && shot.head.nodes_up == 0 && shot.head.links_closed == 0);
@@ -177,32 +195,36 @@ END_TEST
 /* One end of a link is enough, seen from the other side. */
 START_TEST(one_end)
 {
-	hear(TELEM_NODE, "b", 1, 10, 1, S, TELEM_RUNNING, "v_v", 48.0, NULL);
-	hear(TELEM_LINK, "l1", 1, 10, 1, S, TELEM_RUNNING, "end", "b", "i_avg_a", -7.0, "p_w", -336.0, "link_state",
-	     2.0, NULL);
+	hear(TELEM_NODE, "b", 1, 10, 1, S, TELEM_RUNNING, "v_v", 48.0, END);
+	hear(TELEM_LINK, "l1", 1, 10, 1, S, TELEM_RUNNING, "end", "b", "i_avg_a", -7.0, "p_w",
+	     -336.0, "link_state", 2.0, END);
 	sample(S);
 	ck_assert(shot.links[0].i_a == 7 && shot.links[0].p_w == 336 && shot.links[0].state == 2);
 	ck_assert(shot.nodes[1].i_a == -7);
-	static struct telem_msg m = { .kind = TELEM_LINK, .id = "l1", .n = 1, .v[0] = { .key = "end", .type = 's', .s = "z" } };
+	static struct telem_msg m = { .kind = TELEM_LINK,
+		                      .id = "l1",
+		                      .n = 1,
+		                      .v[0] = { .key = "end", .type = 's', .s = "z" } };
 	ck_assert_int_eq(view_telem(view, &m, S, &err), ERR_PROTO);
 }
 END_TEST
 
 START_TEST(lives)
 {
-	hear(TELEM_NODE, "a", 2, 500, 1, S, TELEM_RUNNING, "v_v", 48.0, "source_j", 100.0, NULL);
-	hear(TELEM_NODE, "a", 1, 900, 7, S, TELEM_RUNNING, "v_v", 10.0, NULL); /* late word of the dead */
+	hear(TELEM_NODE, "a", 2, 500, 1, S, TELEM_RUNNING, "v_v", 48.0, "source_j", 100.0, END);
+	hear(TELEM_NODE, "a", 1, 900, 7, S, TELEM_RUNNING, "v_v", 10.0,
+	     END); /* late word of the dead */
 	sample(S);
 	ck_assert(shot.nodes[0].v_v == 48 && shot.nodes[0].inc == 2);
 	/* A new life counts its energy from zero: no power across the two. */
-	hear(TELEM_NODE, "a", 3, 1500, 1, S + 1, TELEM_READY, "v_v", 47.0, "source_j", 0.0, NULL);
+	hear(TELEM_NODE, "a", 3, 1500, 1, S + 1, TELEM_READY, "v_v", 47.0, "source_j", 0.0, END);
 	sample(S + 2);
 	ck_assert(shot.nodes[0].inc == 3 && isnan(shot.head.gen_w));
 	ck_assert(shot.nodes[0].state == PROC_JOINING);
-	hear(TELEM_NODE, "a", 3, 2500, 4, S + 3, TELEM_RUNNING, "v_v", 47.0, "source_j", 50.0, NULL);
+	hear(TELEM_NODE, "a", 3, 2500, 4, S + 3, TELEM_RUNNING, "v_v", 47.0, "source_j", 50.0, END);
 	sample(S + 4);
 	ck_assert_double_eq_tol(shot.head.gen_w, 500, 1e-9); /* 50 J in 0.1 s */
-	ck_assert_uint_eq(shot.head.lost, 2);               /* 2 and 3 did not come */
+	ck_assert_uint_eq(shot.head.lost, 2);                /* 2 and 3 did not come */
 }
 END_TEST
 
@@ -217,7 +239,8 @@ static size_t status_size; /* of the last one, uncut */
 
 /* A status with one node. */
 static int
-status(const char *id, const char *state, uint32_t inc, int64_t k, const char *exit, int64_t wall_ns, size_t cut)
+status(const char *id, const char *state, uint32_t inc, int64_t k, const char *exit,
+       int64_t wall_ns, size_t cut)
 {
 	msgpack_sbuffer b;
 	msgpack_packer pk;
@@ -227,7 +250,9 @@ status(const char *id, const char *state, uint32_t inc, int64_t k, const char *e
 	pack_str(&pk, "processes");
 	msgpack_pack_array(&pk, 1);
 	msgpack_pack_map(&pk, 6);
-	const char *const texts[][2] = { { "id", id }, { "kind", "node" }, { "state", state }, { "exit", exit } };
+	const char *const texts[][2] = {
+		{ "id", id }, { "kind", "node" }, { "state", state }, { "exit", exit }
+	};
 	for (int i = 0; i < 4; i++) {
 		pack_str(&pk, texts[i][0]);
 		pack_str(&pk, texts[i][1]);
@@ -253,9 +278,11 @@ status(const char *id, const char *state, uint32_t inc, int64_t k, const char *e
 START_TEST(deaths)
 {
 	hear_all(1000, 1, 10 * S);
-	ck_assert_int_eq(status("b", "dead", 1, 1200, "SIGKILL, scripted, step 1200", 10 * S, SIZE_MAX), 0);
+	ck_assert_int_eq(
+		status("b", "dead", 1, 1200, "SIGKILL, scripted, step 1200", 10 * S, SIZE_MAX), 0);
 	sample(10 * S);
-	ck_assert(shot.nodes[1].state == PROC_DEAD && shot.nodes[1].fresh == FRESH_LOST && isnan(shot.nodes[1].v_v));
+	ck_assert(shot.nodes[1].state == PROC_DEAD && shot.nodes[1].fresh == FRESH_LOST &&
+	          isnan(shot.nodes[1].v_v));
 	ck_assert_uint_eq(shot.head.nodes_up, 2);
 	ck_assert_uint_eq(shot.n_events, 1);
 	ck_assert_str_eq(shot.events[0].text, "SIGKILL, scripted, step 1200");
@@ -267,7 +294,7 @@ START_TEST(deaths)
 	sample(11 * S);
 	ck_assert_uint_eq(shot.n_events, 1);
 	/* The word about incarnation 1 says nothing about 2. */
-	hear(TELEM_NODE, "b", 2, 3000, 1, 11 * S, TELEM_RUNNING, "v_v", 48.0, NULL);
+	hear(TELEM_NODE, "b", 2, 3000, 1, 11 * S, TELEM_RUNNING, "v_v", 48.0, END);
 	sample(11 * S);
 	ck_assert(shot.nodes[1].state == PROC_OK && shot.nodes[1].v_v == 48);
 	ck_assert_int_eq(status("b", "ready", 3, 0, "", 12 * S, SIZE_MAX), 0);
@@ -287,10 +314,10 @@ END_TEST
 START_TEST(islands)
 {
 	hear_all(1000, 1, 10 * S);
-	hear(TELEM_LINK, "l2", 1, 1001, 2, 10 * S, TELEM_RUNNING, "end", "b", "i_avg_a", 0.0, "p_w", 0.0, "link_state",
-	     0.0, NULL);
-	hear(TELEM_LINK, "l2", 1, 1001, 2, 10 * S, TELEM_RUNNING, "end", "c", "i_avg_a", 0.0, "p_w", 0.0, "link_state",
-	     0.0, NULL);
+	hear(TELEM_LINK, "l2", 1, 1001, 2, 10 * S, TELEM_RUNNING, "end", "b", "i_avg_a", 0.0, "p_w",
+	     0.0, "link_state", 0.0, END);
+	hear(TELEM_LINK, "l2", 1, 1001, 2, 10 * S, TELEM_RUNNING, "end", "c", "i_avg_a", 0.0, "p_w",
+	     0.0, "link_state", 0.0, END);
 	sample(10 * S);
 	ck_assert_uint_eq(shot.head.islands, 2);
 	ck_assert_uint_eq(shot.head.links_closed, 1);
@@ -301,7 +328,8 @@ END_TEST
 START_TEST(sparkline)
 {
 	for (int i = 0; i < 4; i++)
-		hear(TELEM_NODE, "a", 1, 10 + i, 1 + i, 100 * S + i * S / 2, TELEM_RUNNING, "v_v", 40.0 + i, NULL);
+		hear(TELEM_NODE, "a", 1, 10 + i, 1 + i, 100 * S + i * S / 2, TELEM_RUNNING, "v_v",
+		     40.0 + i, END);
 	sample(103 * S);
 	const double *v = shot.nodes[0].spark_v;
 	ck_assert(isnan(v[VIEW_SPARK - 1]) && isnan(v[VIEW_SPARK - 2]) && isnan(v[0]));
@@ -317,12 +345,12 @@ END_TEST
 
 START_TEST(events)
 {
-	hear(TELEM_EVENT, "", 1, 5000, 1, S, TELEM_RUNNING, "event", "link.open", "proc", "b", "key", "link", "name", "l2",
-	     "a", (double)OPEN_CUT, "b", 4999.0, NULL);
-	hear(TELEM_EVENT, "", 1, 5001, 1, S, TELEM_RUNNING, "event", "takeover", "proc", "m", "key", "module", "name", "",
-	     "a", 1.0, "b", 2.0, NULL);
-	hear(TELEM_EVENT, "", 1, 5002, 2, S, TELEM_RUNNING, "event", "fault.fired", "proc", "a", "key", "fault", "name", "",
-	     "a", (double)CMD_LOAD, "b", 500.0, NULL);
+	hear(TELEM_EVENT, "", 1, 5000, 1, S, TELEM_RUNNING, "event", "link.open", "proc", "b",
+	     "key", "link", "name", "l2", "a", (double)OPEN_CUT, "b", 4999.0, END);
+	hear(TELEM_EVENT, "", 1, 5001, 1, S, TELEM_RUNNING, "event", "takeover", "proc", "m", "key",
+	     "module", "name", "", "a", 1.0, "b", 2.0, END);
+	hear(TELEM_EVENT, "", 1, 5002, 2, S, TELEM_RUNNING, "event", "fault.fired", "proc", "a",
+	     "key", "fault", "name", "", "a", (double)CMD_LOAD, "b", 500.0, END);
 	sample(S);
 	ck_assert_uint_eq(shot.n_events, 3);
 	ck_assert_str_eq(shot.events[0].text, "link l2: cut");
@@ -330,7 +358,8 @@ START_TEST(events)
 	ck_assert_str_eq(shot.events[1].text, "fed by b, epoch 2"); /* input 1 of m */
 	ck_assert_str_eq(shot.events[2].text, "load 500 W");
 	for (int i = 0; i < VIEW_EVENTS; i++) /* the ring keeps the newest */
-		hear(TELEM_EVENT, "", 1, i, 3, S, TELEM_RUNNING, "event", "joined", "proc", "a", "a", 1.0, NULL);
+		hear(TELEM_EVENT, "", 1, i, 3, S, TELEM_RUNNING, "event", "joined", "proc", "a",
+		     "a", 1.0, END);
 	sample(S);
 	ck_assert_uint_eq(shot.n_events, VIEW_EVENTS);
 	ck_assert(shot.events[0].k == 0 && shot.events[VIEW_EVENTS - 1].k == VIEW_EVENTS - 1);
@@ -342,10 +371,13 @@ START_TEST(learns)
 {
 	view_destroy(&view);
 	ck_assert_int_eq(view_create(NULL, &view, &err), 0);
-	hear(TELEM_LINK, "x", 1, 1, 1, S, TELEM_RUNNING, "end", "n10", "i_avg_a", -2.0, "p_w", -96.0, "link_state", 2.0, NULL);
-	hear(TELEM_LINK, "x", 1, 1, 1, S, TELEM_RUNNING, "end", "n9", "i_avg_a", 3.0, "p_w", 144.0, "link_state", 2.0, NULL);
-	hear(TELEM_NODE, "n9", 1, 1, 1, S, TELEM_RUNNING, "v_v", 48.0, NULL);
-	hear(TELEM_MODULE, "m", 1, 1, 1, S, TELEM_RUNNING, "in.n10.live", 1.0, "in.n9.live", 1.0, "owner", 1.0, NULL);
+	hear(TELEM_LINK, "x", 1, 1, 1, S, TELEM_RUNNING, "end", "n10", "i_avg_a", -2.0, "p_w",
+	     -96.0, "link_state", 2.0, END);
+	hear(TELEM_LINK, "x", 1, 1, 1, S, TELEM_RUNNING, "end", "n9", "i_avg_a", 3.0, "p_w", 144.0,
+	     "link_state", 2.0, END);
+	hear(TELEM_NODE, "n9", 1, 1, 1, S, TELEM_RUNNING, "v_v", 48.0, END);
+	hear(TELEM_MODULE, "m", 1, 1, 1, S, TELEM_RUNNING, "in.n10.live", 1.0, "in.n9.live", 1.0,
+	     "owner", 1.0, END);
 	sample(S);
 	ck_assert_str_eq(shot.links[0].a_id, "n9"); /* 9 is before 10 */
 	ck_assert_str_eq(shot.links[0].b_id, "n10");
@@ -395,7 +427,8 @@ type(const int *keys, size_t n)
 	}
 	return e;
 }
-#define TYPE(...) type((const int[]){ __VA_ARGS__ }, sizeof((const int[]){ __VA_ARGS__ }) / sizeof(int))
+#define TYPE(...) \
+	type((const int[]){ __VA_ARGS__ }, sizeof((const int[]){ __VA_ARGS__ }) / sizeof(int))
 
 START_TEST(asks_first)
 {
@@ -460,7 +493,8 @@ START_TEST(sorts_and_filters)
 	ck_assert(TYPE('s', 's', 's') == UI_NONE); /* file, name, V, P */
 	ck_assert_str_eq(ui_sort_name(&ui, PANE_NODES), "P");
 	const struct ui_rows *rows = &ui.pane[PANE_NODES].rows;
-	ck_assert(rows->n == 3 && rows->index[0] == 0 && rows->index[1] == 2 && rows->index[2] == 1);
+	ck_assert(rows->n == 3 && rows->index[0] == 0 && rows->index[1] == 2 &&
+	          rows->index[2] == 1);
 	TYPE('s', 's', 's');
 	ck_assert_str_eq(ui_sort_name(&ui, PANE_NODES), "file");
 	TYPE('/', 'b', '\r');
@@ -474,7 +508,8 @@ START_TEST(sorts_and_filters)
 	TYPE('/', 'z', 'z', '\r', 'j', 'G', 'K', '\r'); /* nothing to stand on */
 	ck_assert(rows->n == 0 && ui.mode == UI_NORMAL);
 	TYPE('\t', UI_KEY_BACKTAB, 'z', ' ', 'm', '?', 'x');
-	ck_assert(ui.active == PANE_NODES && ui.zoom && ui.freeze && !ui.map && ui.mode == UI_NORMAL);
+	ck_assert(ui.active == PANE_NODES && ui.zoom && ui.freeze && !ui.map &&
+	          ui.mode == UI_NORMAL);
 }
 END_TEST
 
@@ -514,9 +549,12 @@ int
 main(void)
 {
 	Suite *s = suite_create("tui_view");
-	TCase *model = tcase_create("model"), *keys = tcase_create("keys"), *text = tcase_create("words");
-	const TTest *const model_tests[] = { sums, freshness, one_end, lives, deaths, status_cut, islands, sparkline, events, learns };
-	const TTest *const key_tests[] = { asks_first, asks_for_a_power, pause_or_resume, readonly, sorts_and_filters };
+	TCase *model = tcase_create("model"), *keys = tcase_create("keys"),
+	      *text = tcase_create("words");
+	const TTest *const model_tests[] = { sums,       freshness, one_end,   lives,  deaths,
+		                             status_cut, islands,   sparkline, events, learns };
+	const TTest *const key_tests[] = { asks_first, asks_for_a_power, pause_or_resume, readonly,
+		                           sorts_and_filters };
 	tcase_add_checked_fixture(model, setup, teardown);
 	tcase_add_checked_fixture(keys, ui_setup, ui_teardown);
 	for (size_t i = 0; i < sizeof model_tests / sizeof *model_tests; i++)
