@@ -31,6 +31,9 @@ write_all(struct json_out *j, const struct topo *t, const char *how,
 	json_out_real(j, "speed", r->wall_s > 0 ? plant_s / r->wall_s : 0);
 	json_out_real(j, "cpu_s", r->cpu_s);
 	json_out_real(j, "cpu_node_s", r->cpu_node_s);
+	json_out_real(j, "loop_s", r->loop_s);
+	json_out_real(j, "cpu_loop_s", r->cpu_loop_s);
+	json_out_real(j, "cpu_node_loop_s", r->cpu_node_loop_s);
 	json_out_int(j, "overruns", (int64_t)r->overruns);
 	json_out_bool(j, "clean", r->clean);
 	json_out_int(j, "exit_status", r->exit_status);

@@ -525,6 +525,12 @@ hear_report(struct supervisor *s, uint32_t proc, const struct sup_msg *m)
 		c->k = m->k;
 	if (m->type == SM_ALIVE || m->type == SM_DONE)
 		c->overruns = m->overruns;
+	if (m->type == SM_DONE) {
+		s->res->loop_s = (double)(c->alive_ns - s->started_ns) * 1e-9;
+		s->res->cpu_loop_s += m->x;
+		if (proc < s->par->topo->n_nodes)
+			s->res->cpu_node_loop_s += m->x;
+	}
 	switch (m->type) {
 	case SM_ACCUSE: {
 		struct child *who = m->proc < s->n ? &s->children[m->proc] : NULL;

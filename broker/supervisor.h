@@ -47,7 +47,9 @@ struct supervisor_result {
 	unsigned n_procs, n_exited, n_left; /* of the last incarnations; left: must be 0 */
 	uint64_t overruns;    /* late steps of paced runs, all processes */
 	double ready_s, wall_s; /* to the start of the clock; from there to the end */
-	double cpu_s, cpu_node_s; /* CPU of all processes, of the converter nodes */
+	double loop_s;            /* from the start of the clock until every process is done */
+	double cpu_s, cpu_node_s; /* CPU of all processes, of the converter nodes; whole lives */
+	double cpu_loop_s, cpu_node_loop_s; /* the same from the clock's start to the last step */
 	char text[256];       /* what went wrong first, or "" */
 };
 

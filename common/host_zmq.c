@@ -82,6 +82,7 @@ struct host {
 	bool telemetry;
 	int64_t paused_k; /* published last while paused */
 	uint64_t bad_wire;
+	double cpu0_s; /* at the start of the clock */
 	struct err err;
 };
 
@@ -91,6 +92,16 @@ now_ns(void)
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* CPU of this process so far, all its threads. */
+static double
+cpu_s(void)
+{
+	struct rusage ru;
+	getrusage(RUSAGE_SELF, &ru);
+	return (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) +
+	       1e-6 * (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec);
 }
 
 static void
@@ -292,6 +303,8 @@ io_report(void *arg, const struct sup_msg *m)
 	struct host *h = arg;
 	struct sup_msg copy = *m;
 	copy.overruns = h->overruns;
+	if (m->type == SM_DONE)
+		copy.x = cpu_s() - h->cpu0_s;
 	if (supchan_send(h->fd, &copy, true) < 0)
 		h->orphaned = true;
 }
@@ -398,6 +411,8 @@ hear_supervisor(struct host *h)
 	for (;;) {
 		switch (supchan_recv(h->fd, &m)) {
 		case SUPCHAN_MSG:
+			if (proc_state(h->p) < PROC_RUNNING)
+				h->cpu0_s = cpu_s();
 			proc_supervisor(h->p, &m);
 			any = true;
 			break;

@@ -73,7 +73,7 @@ enum sup_msg_type {
 	SM_HELD,     /* {cmd, k}; k = -1: not started */
 	SM_ACTED,    /* {cmd} */
 	SM_PARKED,   /* {k = last frame} */
-	SM_DONE,     /* {k} */
+	SM_DONE,     /* {k, x = CPU seconds since its clock started} */
 	SM_ACCUSE,   /* {proc, inc}: overdue and silent; k = own step */
 	SM_ALIVE,    /* {k}: about every 100 ms of wall time */
 	SM_REFUSED,  /* {proc}: greeting with another mesh */

@@ -26,6 +26,7 @@ node_link_init(struct node_link *l, const struct link_params *p, int32_t chan, b
 		.dc_f = t_s * t_s / (2 * p->l_eff_h),
 		.precharge_ohm = p->precharge_ohm,
 		.closed_k = -1,
+		.opened_k = -1,
 		.peer_v_v = peer_v_v,
 	};
 	l->h = l->hbuf;
@@ -58,6 +59,7 @@ node_link_open(struct node_link *l, struct node_plant *p, int64_t k, enum open_c
 	}
 	p->abandoned_j += booked_j;
 	l->state = LINK_END_OPEN;
+	l->opened_k = k;
 	l->closing = l->bypassing = l->host = false;
 	l->g_s = 0;
 	l->wave_j = 0;
@@ -170,7 +172,9 @@ void
 node_link_command(struct node_link *l, struct node_plant *p, const struct core_cmd *cmd,
                   struct core_events *ev)
 {
-	bool can_close = l->live && l->state == LINK_END_OPEN && (l->heard || cmd->k == 0);
+	/* A contactor that opens in this step does not close in it: it then closes by rule. */
+	bool can_close = l->live && l->state == LINK_END_OPEN && (l->heard || cmd->k == 0) &&
+	                 l->opened_k < cmd->k;
 
 	core_event_add(ev, cmd->k, EV_FAULT, l->chan, cmd->kind, cmd->a, cmd->b, 0);
 	switch (cmd->kind) {
@@ -188,6 +192,7 @@ node_link_command(struct node_link *l, struct node_plant *p, const struct core_c
 		break;
 	case CMD_CLOSE:
 		l->cut = false;
+		l->peer_flags &= ~(uint32_t)WAVE_CUT;
 		if (can_close) {
 			bool host = isnan(cmd->c) ? node_link_hosts(l) : cmd->c < 0;
 			l->peer_flags &= ~(uint32_t)(WAVE_CLOSE | WAVE_BYPASS);

@@ -37,6 +37,7 @@ struct node_link {
 	bool host;               /* PRECHARGE: this end lent 2 dC, the other has the resistor */
 	bool closing, bypassing; /* announced in this end's last message */
 	int64_t closed_k;        /* step in which it last left OPEN */
+	int64_t opened_k;        /* step in which it last opened */
 	int64_t bypass_k;        /* PRECHARGE: bypass not before this step */
 	/* peer's last message */
 	uint32_t peer_flags;

@@ -107,8 +107,11 @@ get_offer(const struct offer *o)
 static void
 put_answer(struct answer *a, const struct tag *t)
 {
-	*a = (struct answer){ .phase = t->index, .flags = t->inc, .energy_j = (double)t->step,
-		              .v_in_v = t->edge, .v_v = t->hash };
+	*a = (struct answer){ .phase = t->index,
+		              .flags = t->inc,
+		              .energy_j = (double)t->step,
+		              .v_in_v = t->edge,
+		              .v_v = t->hash };
 }
 
 static struct tag
@@ -132,7 +135,8 @@ mix(struct empty_core *e, uint64_t x)
 	e->hash = (e->hash ^ x) * 0x100000001b3u;
 }
 
-/* ---- creation --------------------------------------------------------------------------------- */
+/* ---- creation ---------------------------------------------------------------------------------
+ */
 
 static void
 field(struct empty_core *e, const char *chan, const char *name, char type)
@@ -177,8 +181,9 @@ empty_create(const struct slice *s, void **core, struct err *err)
 	field(e, "", s->kind == PROC_NODE ? "v_sc" : "v_rail", 'f');
 	field(e, "", "hash", 'i');
 	for (size_t c = 0; c < s->n_chans; c++) {
-		e->chans[c] = (struct empty_chan){ .c = &s->chans[c], .j = 0, .rx = -1, .join_k = -1,
-			                           .gone_k = -1 };
+		e->chans[c] = (struct empty_chan){
+			.c = &s->chans[c], .j = 0, .rx = -1, .join_k = -1, .gone_k = -1
+		};
 		e->chans[c].inc = e->chans[c].last_inc = s->start_k == 0 ? 1 : 0;
 		field(e, s->chans[c].id, "inc", 'i');
 		field(e, s->chans[c].id, "join", 'i');
@@ -210,7 +215,8 @@ empty_frame(const void *core, union rec_word *w)
 	}
 }
 
-/* ---- steps ------------------------------------------------------------------------------------ */
+/* ---- steps ------------------------------------------------------------------------------------
+ */
 
 static int64_t
 period_of(const struct empty_core *e, size_t c)
@@ -243,9 +249,10 @@ gone(struct empty_core *e, size_t c, uint32_t inc, int64_t rx, struct core_event
 		violation(e, ch, "GONE of %u, live %u since %lld, is not due", inc, ch->inc,
 		          (long long)ch->j);
 	if (rx != ch->rx)
-		violation(e, ch, "GONE with rx %lld, received %lld", (long long)rx, (long long)ch->rx);
-	core_event_add(ev, e->k, link ? EV_LINK_OPEN : EV_PORT_OPEN, (int32_t)c, ch->inc, (double)rx, 0,
-	               0);
+		violation(e, ch, "GONE with rx %lld, received %lld", (long long)rx,
+		          (long long)ch->rx);
+	core_event_add(ev, e->k, link ? EV_LINK_OPEN : EV_PORT_OPEN, (int32_t)c, ch->inc,
+	               (double)rx, 0, 0);
 	mix(e, 0x601e + ch->inc);
 	ch->inc = 0;
 	ch->gone_k = e->k;
@@ -263,7 +270,8 @@ join(struct empty_core *e, size_t c, const struct core_in *in, struct core_event
 		violation(e, ch, "JOIN of %u after %u", in->peer_inc, ch->last_inc);
 	if (e->k % e->s->port_period)
 		violation(e, ch, "JOIN between port steps");
-	core_event_add(ev, e->k, link ? EV_LINK_CLOSE : EV_PORT_CLOSE, (int32_t)c, in->peer_inc, 0, 0, 0);
+	core_event_add(ev, e->k, link ? EV_LINK_CLOSE : EV_PORT_CLOSE, (int32_t)c, in->peer_inc, 0,
+	               0, 0);
 	mix(e, 0x101e + in->peer_inc);
 	ch->inc = ch->last_inc = in->peer_inc;
 	ch->j = ch->join_k = e->k;
@@ -274,17 +282,17 @@ static void
 message(struct empty_core *e, size_t c, const struct core_msg *m)
 {
 	struct empty_chan *ch = &e->chans[c];
-	struct tag t = ch->c->kind == CHAN_LINK ? get_wave(&m->wave) :
-	               e->s->kind == PROC_NODE  ? get_answer(&m->answer) :
-	                                          get_offer(&m->offer);
+	struct tag t = ch->c->kind == CHAN_LINK  ? get_wave(&m->wave)
+	               : e->s->kind == PROC_NODE ? get_answer(&m->answer)
+	                                         : get_offer(&m->offer);
 	int64_t want = e->k - lag_of(e, c);
 
 	if (!due(e, c))
 		violation(e, ch, "a message of step %lld is not due", (long long)t.step);
 	if (t.index != ch->c->peer || t.inc != ch->inc || t.edge != ch->c->edge || t.step != want)
-		violation(e, ch, "got (process %u.%u edge %u step %lld), want (%u.%u %u %lld)", t.index,
-		          t.inc, t.edge, (long long)t.step, ch->c->peer, ch->inc, ch->c->edge,
-		          (long long)want);
+		violation(e, ch, "got (process %u.%u edge %u step %lld), want (%u.%u %u %lld)",
+		          t.index, t.inc, t.edge, (long long)t.step, ch->c->peer, ch->inc,
+		          ch->c->edge, (long long)want);
 	ch->rx = t.step;
 	mix(e, t.hash);
 	mix(e, (uint64_t)t.step);
@@ -301,7 +309,8 @@ input(struct empty_core *e, size_t c, const struct core_in *in, struct core_even
 	switch (in->kind) {
 	case CORE_IN_IDLE:
 		if (due(e, c))
-			violation(e, ch, "nothing came, life %u since %lld", ch->inc, (long long)ch->j);
+			violation(e, ch, "nothing came, life %u since %lld", ch->inc,
+			          (long long)ch->j);
 		break;
 	case CORE_IN_JOIN:
 		if (module_port)
@@ -349,7 +358,8 @@ empty_step(void *core, int64_t k, const struct core_in *in, struct core_msg *con
 	for (size_t i = 0; i < n_cmds; i++) {
 		if (cmds[i].k != k)
 			violation(e, NULL, "command of step %lld", (long long)cmds[i].k);
-		core_event_add(ev, k, EV_FAULT, cmds[i].chan, cmds[i].kind, cmds[i].a, cmds[i].b, 0);
+		core_event_add(ev, k, EV_FAULT, cmds[i].chan, cmds[i].kind, cmds[i].a, cmds[i].b,
+		               0);
 		mix(e, cmds[i].kind);
 	}
 	for (size_t c = 0; c < s->n_chans; c++)
@@ -368,7 +378,7 @@ empty_step(void *core, int64_t k, const struct core_in *in, struct core_msg *con
 	e->k++;
 }
 
-const struct core_ops empty_node_ops = { "node", empty_create, empty_destroy, empty_fields, empty_frame,
-	                                 empty_offer, empty_step };
-const struct core_ops empty_module_ops = { "module", empty_create, empty_destroy, empty_fields,
-	                                   empty_frame, NULL, empty_step };
+const struct core_ops empty_node_ops = { "node",      empty_create, empty_destroy, empty_fields,
+	                                 empty_frame, empty_offer,  empty_step };
+const struct core_ops empty_module_ops = { "module",    empty_create, empty_destroy, empty_fields,
+	                                   empty_frame, NULL,         empty_step };

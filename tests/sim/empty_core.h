@@ -1,10 +1,11 @@
 /*
  * empty_core.h - cores without a plant, which check what the process engine hands them.
  *
- * A payload says who sent it: process, incarnation, edge, step, and a running hash of everything its
- * sender consumed before. step() checks against the contract of core.h: each payload comes from the
- * expected life and step, in-kinds come in their order, port inputs only at port steps, nothing that
- * is due is missing. What is wrong goes to one list of this program, which tests assert to be empty.
+ * A payload says who sent it: process, incarnation, edge, step, and a running hash of everything
+ * its sender consumed before. step() checks against the contract of core.h: each payload comes from
+ * the expected life and step, in-kinds come in their order, port inputs only at port steps, nothing
+ * that is due is missing. What is wrong goes to one list of this program, which tests assert to be
+ * empty.
  *
  * Frames: v (grows by one per step; a restarted process goes on from its predecessor's), v_sc or
  * v_in, hash, and per channel inc (the life that is live, 0: open), join and gone (last k of each).

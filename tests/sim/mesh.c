@@ -231,8 +231,11 @@ mesh_script_add(struct script *s, enum script_kind kind, uint32_t proc, int64_t 
 	s->actions = grow(s->actions, s->n++, sizeof *s->actions);
 	for (; i > 0 && s->actions[i - 1].k > k; i--)
 		s->actions[i] = s->actions[i - 1];
-	s->actions[i] = (struct script_action){ .k = k, .at_ns = k * 100000, .kind = kind,
-		                                .target_kind = TARGET_PROC, .target = proc };
+	s->actions[i] = (struct script_action){ .k = k,
+		                                .at_ns = k * 100000,
+		                                .kind = kind,
+		                                .target_kind = TARGET_PROC,
+		                                .target = proc };
 	snprintf(s->actions[i].id, sizeof s->actions[i].id, "a%zu", s->n);
 }
 

@@ -7,7 +7,8 @@
 #include "script.h"
 #include "topo.h"
 
-/* All abort when there is no memory, and are freed with mesh_free(). Nodes n1.., links l1.., no modules. */
+/* All abort when there is no memory, and are freed with mesh_free(). Nodes n1.., links l1.., no
+ * modules. */
 struct topo *mesh_nodes(size_t n, uint32_t port_period);
 void mesh_link(struct topo *, uint32_t a, uint32_t b);
 /* second < 0: one feed. Returns the module's process index. */

@@ -8,7 +8,8 @@
  *              gives the trace of the round-robin one.
  *   wild       the same and, at random moments, SIGKILLs, starts by hand, and commands.
  *
- * VL_NIGHTLY=1 runs more seeds. VL_LIFE=scripted:SEED or wild:SEED runs one alone and says what it does.
+ * VL_NIGHTLY=1 runs more seeds. VL_LIFE=scripted:SEED or wild:SEED runs one alone and says what it
+ * does.
  */
 #include <check.h>
 #include <inttypes.h>
@@ -24,7 +25,7 @@
 #include "tests/sim/mesh.h"
 
 enum { LIVES_MAX = 40, PROCS_MAX = 32, COMMANDS_MAX = 8, SCHEDULES = 3, EVENTS_MAX = 512 };
-enum { SEEDS_SCRIPTED = 700, SEEDS_WILD = 2500, NIGHTLY_FACTOR = 10 };
+enum { SEEDS_SCRIPTED = 1500, SEEDS_WILD = 5000, NIGHTLY_FACTOR = 10 };
 
 struct life {
 	int64_t start, kill; /* kill INT64_MAX: not by the script */
@@ -62,8 +63,7 @@ struct run {
 	uint8_t trace[32];
 };
 
-static void __attribute__((format(printf, 2, 3)))
-wrong(struct run *r, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3))) wrong(struct run *r, const char *fmt, ...)
 {
 	va_list ap;
 	if (r->wrong[0])
@@ -79,7 +79,8 @@ name(const struct run *r, uint32_t proc)
 	return super_proc_id(r->topo, proc);
 }
 
-/* ---- scenarios -------------------------------------------------------------------------------- */
+/* ---- scenarios --------------------------------------------------------------------------------
+ */
 
 static int64_t
 round_up(int64_t k, int64_t n)
@@ -113,7 +114,8 @@ make_script(struct run *r)
 	r->script = mesh_script();
 	for (uint32_t victims = mesh_below(&r->rng, 4); victims; victims--) {
 		uint32_t a = mesh_below(&r->rng, procs);
-		int64_t k = 2 + mesh_below(&r->rng, mesh_below(&r->rng, 2) ? 8 : (uint32_t)r->end_k);
+		int64_t k =
+			2 + mesh_below(&r->rng, mesh_below(&r->rng, 2) ? 8 : (uint32_t)r->end_k);
 		if (used[a])
 			continue;
 		used[a] = true;
@@ -123,7 +125,8 @@ make_script(struct run *r)
 			continue;
 		uint32_t b = near[mesh_below(&r->rng, (uint32_t)n)];
 		if (!used[b])
-			script_victim(r, b, k + mesh_below(&r->rng, 2)); /* K and K, or K and K + 1 */
+			script_victim(r, b,
+			              k + mesh_below(&r->rng, 2)); /* K and K, or K and K + 1 */
 		used[b] = true;
 	}
 }
@@ -173,7 +176,8 @@ finish(struct run *r)
 	mesh_script_free(r->script);
 }
 
-/* ---- what holds at every moment ----------------------------------------------------------------- */
+/* ---- what holds at every moment -----------------------------------------------------------------
+ */
 
 static const struct link_rec *
 end_of(const struct run *r, uint32_t proc, uint32_t edge)
@@ -197,8 +201,8 @@ check_distance(struct run *r, uint32_t edge, uint32_t a, uint32_t b, int64_t per
 	if (x->peer_inc != proc_slice(q)->incarnation || y->peer_inc != proc_slice(p)->incarnation)
 		return;
 	if (x->j != y->j) {
-		wrong(r, "edge %u: J is %" PRId64 " at %s and %" PRId64 " at %s", edge, x->j, name(r, a),
-		      y->j, name(r, b));
+		wrong(r, "edge %u: J is %" PRId64 " at %s and %" PRId64 " at %s", edge, x->j,
+		      name(r, a), y->j, name(r, b));
 		return;
 	}
 	int64_t ka = proc_k(p), kb = proc_k(q), low = ka < kb ? ka : kb, high = ka < kb ? kb : ka;
@@ -257,7 +261,8 @@ check_pause(struct run *r)
 	r->paused_sum = sum;
 }
 
-/* ---- what happens by hand ------------------------------------------------------------------------ */
+/* ---- what happens by hand
+ * ------------------------------------------------------------------------ */
 
 static void
 issue(struct run *r, const struct sup_msg *m)
@@ -325,7 +330,8 @@ on_acted(void *arg, struct host_memory *h, uint64_t token, int64_t s)
 			continue;
 		/* A scripted starter may wait beyond S, in its first steps. */
 		if (proc_k(q) != s && proc_slice(q)->start_k <= s)
-			wrong(r, "paused at %" PRId64 " but %s is at %" PRId64, s, name(r, p), proc_k(q));
+			wrong(r, "paused at %" PRId64 " but %s is at %" PRId64, s, name(r, p),
+			      proc_k(q));
 	}
 }
 
@@ -380,7 +386,8 @@ chaos(void *arg, struct host_memory *h)
 	}
 }
 
-/* ---- what must be true at the end ------------------------------------------------------------------ */
+/* ---- what must be true at the end
+ * ------------------------------------------------------------------ */
 
 static void
 find_recs(struct run *r)
@@ -420,8 +427,8 @@ check_last_frames(struct run *r)
 			if (!l->rec && (r->wild || l->start >= end))
 				continue;
 			if (!l->rec || (l->killed ? last_k(l) > end : last_k(l) != want))
-				wrong(r, "%s.%zu: last frame %" PRId64 ", expected %" PRId64, name(r, p), i + 1,
-				      last_k(l), want);
+				wrong(r, "%s.%zu: last frame %" PRId64 ", expected %" PRId64,
+				      name(r, p), i + 1, last_k(l), want);
 		}
 	}
 }
@@ -448,7 +455,9 @@ expect_pair(const struct run *r, const struct life *x, uint32_t x_inc, const str
 	if (x_last < j || last_step < j)
 		return 0;
 	if (j > 0)
-		e[count++] = (struct expected){ .k = j, .chan = (int32_t)chan, .inc = x_inc,
+		e[count++] = (struct expected){ .k = j,
+			                        .chan = (int32_t)chan,
+			                        .inc = x_inc,
 			                        .code = link ? EV_LINK_CLOSE : EV_PORT_CLOSE };
 	if (x->kill == INT64_MAX)
 		return count;
@@ -461,7 +470,9 @@ expect_pair(const struct run *r, const struct life *x, uint32_t x_inc, const str
 		rx = (x->kill - 1) / n * n; /* offers up to K-1 */
 	else
 		rx = (x->kill - 1) / n * n - n; /* the last period that ended by K-1 */
-	e[count++] = (struct expected){ .k = open, .chan = (int32_t)chan, .inc = x_inc,
+	e[count++] = (struct expected){ .k = open,
+		                        .chan = (int32_t)chan,
+		                        .inc = x_inc,
 		                        .rx = rx < j ? -1 : (double)rx,
 		                        .code = link ? EV_LINK_OPEN : EV_PORT_OPEN };
 	return count;
@@ -490,13 +501,17 @@ compare_events(struct run *r, uint32_t q, size_t life, struct expected *e, size_
 			e[x].seen |= found;
 		}
 		if (!found)
-			wrong(r, "%s.%zu: %s of channel %d, peer %g, rx %g at %" PRId64 " is not expected",
-			      name(r, q), life + 1, event_name(ev->code), ev->chan, ev->a, ev->b, ev->k);
+			wrong(r,
+			      "%s.%zu: %s of channel %d, peer %g, rx %g at %" PRId64
+			      " is not expected",
+			      name(r, q), life + 1, event_name(ev->code), ev->chan, ev->a, ev->b,
+			      ev->k);
 	}
 	for (size_t x = 0; x < n; x++)
 		if (!e[x].seen)
-			wrong(r, "%s.%zu: no %s of channel %d, peer %g, rx %g at %" PRId64, name(r, q),
-			      life + 1, event_name(e[x].code), e[x].chan, e[x].inc, e[x].rx, e[x].k);
+			wrong(r, "%s.%zu: no %s of channel %d, peer %g, rx %g at %" PRId64,
+			      name(r, q), life + 1, event_name(e[x].code), e[x].chan, e[x].inc,
+			      e[x].rx, e[x].k);
 	rec_file_close(&f);
 }
 
@@ -523,7 +538,8 @@ check_openings(struct run *r)
 	}
 }
 
-/* ---- wild runs: what both ends say of each other ---------------------------------------------------- */
+/* ---- wild runs: what both ends say of each other
+ * ---------------------------------------------------- */
 
 static int64_t
 event_k(struct rec *rec, bool joins, int32_t chan, uint32_t inc)
@@ -554,42 +570,50 @@ chan_of(const struct slice *s, uint32_t edge)
 
 /* One life of each end of one edge. */
 static void
-check_pair(struct run *r, const struct slice *a, const struct slice *b, uint32_t edge, size_t i, size_t j)
+check_pair(struct run *r, const struct slice *a, const struct slice *b, uint32_t edge, size_t i,
+           size_t j)
 {
 	const struct life *x = &r->p[a->index].life[i], *y = &r->p[b->index].life[j];
 	int32_t ca = chan_of(a, edge), cb = chan_of(b, edge);
 	uint32_t xi = (uint32_t)i + 1, yi = (uint32_t)j + 1;
-	if (!x->rec || !y->rec || last_k(x) < rec_first_k(x->rec) || last_k(y) < rec_first_k(y->rec))
+	if (!x->rec || !y->rec || last_k(x) < rec_first_k(x->rec) ||
+	    last_k(y) < rec_first_k(y->rec))
 		return;
 	bool first = i == 0 && j == 0;
 	int64_t join_a = first ? 0 : event_k(x->rec, true, ca, yi);
 	int64_t join_b = first ? 0 : event_k(y->rec, true, cb, xi);
 	int64_t gone_a = event_k(x->rec, false, ca, yi), gone_b = event_k(y->rec, false, cb, xi);
 	int64_t start = rec_first_k(x->rec) > rec_first_k(y->rec) ? rec_first_k(x->rec)
-	                                                           : rec_first_k(y->rec);
+	                                                          : rec_first_k(y->rec);
 	if ((join_a >= 0 && join_a != start) || (join_b >= 0 && join_b != start))
-		wrong(r, "edge %u, %s.%u and %s.%u: joined at %" PRId64 " and %" PRId64
-		      ", they start together at %" PRId64, edge, a->id, xi, b->id, yi, join_a, join_b,
-		      start);
+		wrong(r,
+		      "edge %u, %s.%u and %s.%u: joined at %" PRId64 " and %" PRId64
+		      ", they start together at %" PRId64,
+		      edge, a->id, xi, b->id, yi, join_a, join_b, start);
 	/* Both went to the end: they have joined, unless the end came first. */
 	bool ends = last_k(x) == r->end_k && last_k(y) == r->end_k && start < r->end_k &&
-	            !x->killed && !y->killed; /* even at the end, what is killed may lose messages */
+	            !x->killed &&
+	            !y->killed; /* even at the end, what is killed may lose messages */
 	if (ends && (join_a < 0 || join_b < 0))
-		wrong(r, "edge %u: %s.%u and %s.%u live to the end and never joined (%" PRId64 ", %" PRId64
-		      ")", edge, a->id, xi, b->id, yi, join_a, join_b);
+		wrong(r,
+		      "edge %u: %s.%u and %s.%u live to the end and never joined (%" PRId64
+		      ", %" PRId64 ")",
+		      edge, a->id, xi, b->id, yi, join_a, join_b);
 	if (ends && (gone_a >= 0 || gone_b >= 0))
-		wrong(r, "edge %u: %s.%u and %s.%u live to the end but one is gone at %" PRId64, edge,
-		      a->id, xi, b->id, yi, gone_a >= 0 ? gone_a : gone_b);
-	/* GONE comes within a period of the dead one's last frame, or of J when it never got there. */
+		wrong(r, "edge %u: %s.%u and %s.%u live to the end but one is gone at %" PRId64,
+		      edge, a->id, xi, b->id, yi, gone_a >= 0 ? gone_a : gone_b);
+	/* GONE comes within a period of the dead one's last frame, or of J when it never got there.
+	 */
 	int64_t n = ca < (int32_t)a->n_chans && a->chans[ca].kind == CHAN_LINK ? 1 : a->port_period;
 	int64_t latest = (start > last_k(y) ? round_up(start, n) : round_up(last_k(y) + 1, n)) + n;
 	if (gone_a > latest)
-		wrong(r, "edge %u: %s.%u opens to %s.%u at %" PRId64 ", whose last frame is %" PRId64, edge,
-		      a->id, xi, b->id, yi, gone_a, last_k(y));
+		wrong(r,
+		      "edge %u: %s.%u opens to %s.%u at %" PRId64 ", whose last frame is %" PRId64,
+		      edge, a->id, xi, b->id, yi, gone_a, last_k(y));
 	/* A life that outlasts its peer by a period and a step has opened. */
 	if (join_a >= 0 && gone_a < 0 && last_k(x) > latest)
-		wrong(r, "edge %u: %s.%u never opened to %s.%u, whose last frame is %" PRId64, edge, a->id,
-		      xi, b->id, yi, last_k(y));
+		wrong(r, "edge %u: %s.%u never opened to %s.%u, whose last frame is %" PRId64, edge,
+		      a->id, xi, b->id, yi, last_k(y));
 }
 
 static void
@@ -604,7 +628,8 @@ check_edges(struct run *r)
 		for (size_t c = 0; c < s[i]->n_chans; c++)
 			for (size_t x = 0; x < r->p[i].n; x++)
 				for (size_t y = 0; y < r->p[s[i]->chans[c].peer].n; y++)
-					check_pair(r, s[i], s[s[i]->chans[c].peer], s[i]->chans[c].edge, x, y);
+					check_pair(r, s[i], s[s[i]->chans[c].peer],
+					           s[i]->chans[c].edge, x, y);
 	for (uint32_t i = 0; i < procs; i++)
 		slice_destroy(&s[i]);
 }
@@ -642,15 +667,16 @@ check_faults(struct run *r)
 				const struct life *x = &r->p[p].life[l];
 				if (x->rec && rec_first_k(x->rec) <= c->s && last_k(x) > c->s &&
 				    !has_fault(x->rec, c->s, chan))
-					wrong(r, "%s.%zu: no fault at the agreed step %" PRId64, s->id, l + 1,
-					      c->s);
+					wrong(r, "%s.%zu: no fault at the agreed step %" PRId64,
+					      s->id, l + 1, c->s);
 			}
 			slice_destroy(&s);
 		}
 	}
 }
 
-/* ---- runs --------------------------------------------------------------------------------------------- */
+/* ---- runs
+ * --------------------------------------------------------------------------------------------- */
 
 static void
 take_trace(struct run *r)
@@ -675,9 +701,12 @@ static void
 one_run(struct run *r, uint64_t schedule)
 {
 	struct err err = ERR_INIT;
-	struct memory_params par = { .topo = r->topo, .script = r->script,
+	struct memory_params par = { .topo = r->topo,
+		                     .script = r->script,
 		                     .ops = { &empty_node_ops, &empty_module_ops },
-		                     .end_k = r->end_k, .seed = r->seed, .schedule = schedule };
+		                     .end_k = r->end_k,
+		                     .seed = r->seed,
+		                     .schedule = schedule };
 	r->schedule = schedule;
 	empty_core_reset();
 	plan(r);
@@ -714,8 +743,8 @@ describe(const struct run *r)
 {
 	static const char *const kinds[] = { "kill", "stop", "start", "cont" };
 	const struct topo *t = r->topo;
-	printf("%zu nodes, %zu modules, port period %u, end %" PRId64 "; links", t->n_nodes, t->n_modules,
-	       t->port_period, r->end_k);
+	printf("%zu nodes, %zu modules, port period %u, end %" PRId64 "; links", t->n_nodes,
+	       t->n_modules, t->port_period, r->end_k);
 	for (size_t i = 0; i < t->n_links; i++)
 		printf(" %s-%s", t->nodes[t->links[i].a].id, t->nodes[t->links[i].b].id);
 	printf("; ports");
@@ -749,8 +778,8 @@ scenario(uint64_t seed, bool wild, bool verbose)
 		ok = !r.wrong[0];
 		if (!ok)
 			printf("seed %" PRIu64 ", schedule %" PRIu64 ": %s\n"
-			       "  again: VL_LIFE=%s:%" PRIu64 " tests/sim/test_life\n", seed, schedule,
-			       r.wrong, wild ? "wild" : "scripted", seed);
+			       "  again: VL_LIFE=%s:%" PRIu64 " tests/sim/test_life\n",
+			       seed, schedule, r.wrong, wild ? "wild" : "scripted", seed);
 		finish(&r);
 	}
 	fflush(stdout);
@@ -783,7 +812,8 @@ START_TEST(test_wild)
 }
 END_TEST
 
-/* ---- single cases ----------------------------------------------------------------------------------- */
+/* ---- single cases
+ * ----------------------------------------------------------------------------------- */
 
 struct small {
 	int64_t stop_at; /* of process 0; -1: kill process 1 before the clock starts */
@@ -800,15 +830,19 @@ small_chaos(void *arg, struct host_memory *h)
 		c->done = true;
 		host_memory_kill(h, 1);
 	} else if (c->stop_at >= 0 && host_memory_k(h, 0) >= c->stop_at) {
-		c->done = host_memory_command(h, &(struct sup_msg){ .act = ACT_STOP, .edge = -1 }, NULL) == 0;
+		c->done = host_memory_command(h, &(struct sup_msg){ .act = ACT_STOP, .edge = -1 },
+		                              NULL) == 0;
 	}
 }
 
 static int
-small_run(struct topo *t, struct small *c, uint64_t schedule, struct host_memory **h, struct err *err)
+small_run(struct topo *t, struct small *c, uint64_t schedule, struct host_memory **h,
+          struct err *err)
 {
-	struct memory_params par = { .topo = t, .ops = { &empty_node_ops, &empty_module_ops },
-		                     .end_k = INT64_MAX, .schedule = schedule };
+	struct memory_params par = { .topo = t,
+		                     .ops = { &empty_node_ops, &empty_module_ops },
+		                     .end_k = INT64_MAX,
+		                     .schedule = schedule };
 	empty_core_reset();
 	ck_assert_int_eq(host_memory_create(&par, h, err), 0);
 	host_memory_set_chaos(*h, small_chaos, c);
@@ -891,7 +925,8 @@ main(void)
 	const char *one = getenv("VL_LIFE");
 	if (one) {
 		const char *colon = strchr(one, ':');
-		return colon && scenario(strtoull(colon + 1, NULL, 10), one[0] == 'w', true) ? 0 : 1;
+		return colon && scenario(strtoull(colon + 1, NULL, 10), one[0] == 'w', true) ? 0
+		                                                                             : 1;
 	}
 	Suite *s = suite_create("life");
 	TCase *t = tcase_create("life");

@@ -1,10 +1,10 @@
 /*
  * Every interleaving of small meshes over the real table of link_fsm: an explicit-state explorer.
  *
- * The processes here are abstract: a step counter, a place in the cycle (offer, gather, send), records
- * of link_fsm, one queue per direction. Each send, each delivery, each need is a transition of its own,
- * so a SIGKILL can fall between any two of them, and what a dead process sent last can be lost. No
- * transition left means the end: all that live are done, or it is a deadlock.
+ * The processes here are abstract: a step counter, a place in the cycle (offer, gather, send),
+ * records of link_fsm, one queue per direction. Each send, each delivery, each need is a transition
+ * of its own, so a SIGKILL can fall between any two of them, and what a dead process sent last can
+ * be lost. No transition left means the end: all that live are done, or it is a deadlock.
  */
 #include <check.h>
 #include <stdio.h>
@@ -64,11 +64,12 @@ struct config {
 	int kill_k[P_MAX]; /* scripted, NEVER: none */
 	int kills;         /* SIGKILLs at any moment, of anyone in `mortal` */
 	unsigned mortal;
-	int newcomer;      /* -1: none */
+	int newcomer; /* -1: none */
 	const char *wrong;
 };
 
-/* ---- the set of states -------------------------------------------------------------------------- */
+/* ---- the set of states --------------------------------------------------------------------------
+ */
 
 static struct state *states;
 static size_t n_states, cap_states;
@@ -122,7 +123,8 @@ add(const struct state *s)
 	table[at] = (uint32_t)n_states;
 }
 
-/* ---- the table under test ------------------------------------------------------------------------- */
+/* ---- the table under test
+ * ------------------------------------------------------------------------- */
 
 static struct link_rec
 unpack(const struct config *cf, const struct state *s, int p, int c)
@@ -145,9 +147,10 @@ unpack(const struct config *cf, const struct state *s, int p, int c)
 static void
 pack(struct state *s, int p, int c, const struct link_rec *r)
 {
-	s->p[p].rec[c] = (struct crec){ (int8_t)r->state, (int8_t)r->j, (int8_t)r->rx, (int8_t)r->park_k,
-		                        (uint8_t)(r->connected | r->park << 1 | r->answered << 2 |
-		                                  r->gone << 3 | r->joined << 4) };
+	s->p[p].rec[c] =
+		(struct crec){ (int8_t)r->state, (int8_t)r->j, (int8_t)r->rx, (int8_t)r->park_k,
+		               (uint8_t)(r->connected | r->park << 1 | r->answered << 2 |
+		                         r->gone << 3 | r->joined << 4) };
 }
 
 static void
@@ -190,7 +193,8 @@ event(struct config *cf, struct state *s, int p, int c, enum link_event e, int k
 	return actions;
 }
 
-/* ---- a process goes on ------------------------------------------------------------------------------ */
+/* ---- a process goes on
+ * ------------------------------------------------------------------------------ */
 
 static bool
 live_at(const struct state *s, int p, int c, int k)
@@ -229,7 +233,8 @@ arrive(struct config *cf, struct state *s, int p, int c)
 	if (live_at(s, p, c, q->k) && !(q->rec[c].flags & 16) &&
 	    (event(cf, s, p, c, LE_JOIN, q->k, false) & LA_JOIN))
 		q->joined[c] = q->k;
-	if (cf->at[p][c].kind == LINK_KIND_NODE_PORT && live_at(s, p, c, q->k) && q->k % PERIOD == 0)
+	if (cf->at[p][c].kind == LINK_KIND_NODE_PORT && live_at(s, p, c, q->k) &&
+	    q->k % PERIOD == 0)
 		put(cf, s, p, c, M_DATA, q->k);
 }
 
@@ -298,7 +303,8 @@ park(struct config *cf, const struct state *from, int p)
 	add(&s);
 }
 
-/* ---- the world -------------------------------------------------------------------------------------- */
+/* ---- the world
+ * -------------------------------------------------------------------------------------- */
 
 static void
 die(const struct config *cf, const struct state *from, int p, bool by_hand)
@@ -325,7 +331,8 @@ connected(const struct config *cf, const struct state *s, int p, int c)
 static void
 deliver(struct config *cf, const struct state *from, int p, int c)
 {
-	static const enum link_event events[] = { LE_GREET, LE_GREETOK, LE_DATA, LE_PARK, LE_PARKED };
+	static const enum link_event events[] = { LE_GREET, LE_GREETOK, LE_DATA, LE_PARK,
+		                                  LE_PARKED };
 	struct state s = *from;
 	struct fifo *f = &s.p[p].in[c];
 	if (!f->n || !connected(cf, &s, p, c) || s.p[p].st == DEAD)
@@ -465,7 +472,8 @@ supervise(struct config *cf, const struct state *from)
 	add(&s);
 }
 
-/* ---- what has to hold --------------------------------------------------------------------------------- */
+/* ---- what has to hold
+ * --------------------------------------------------------------------------------- */
 
 static void
 check_state(struct config *cf, const struct state *s)
@@ -496,7 +504,8 @@ check_end(struct config *cf, const struct state *s)
 		const struct abs_proc *q = &s->p[p];
 		if (q->st != DEAD && q->st != DONE)
 			broken(cf, "deadlock");
-		if (q->st == DEAD && cf->kill_k[p] != NEVER && !cf->kills && q->k != cf->kill_k[p] - 1)
+		if (q->st == DEAD && cf->kill_k[p] != NEVER && !cf->kills &&
+		    q->k != cf->kill_k[p] - 1)
 			broken(cf, "the last frame of a victim is not K-1");
 		for (int c = 0; c < cf->n_chans[p]; c++) {
 			int o = cf->at[p][c].peer, kill = cf->kill_k[o];
@@ -738,7 +747,8 @@ START_TEST(test_join)
 	cf.kills = 1;
 	cf.mortal = 3;
 	explore(cf);
-	cf = nightly ? line("join at the end, newcomer dies", 4) : pair("join at the end, newcomer dies", 3);
+	cf = nightly ? line("join at the end, newcomer dies", 4)
+	             : pair("join at the end, newcomer dies", 3);
 	cf.newcomer = cf.n - 1;
 	cf.kills = 1;
 	cf.mortal = 1u << cf.newcomer;
@@ -750,7 +760,8 @@ START_TEST(test_join)
 }
 END_TEST
 
-/* ---- rows that no right host takes ------------------------------------------------------------------ */
+/* ---- rows that no right host takes
+ * ------------------------------------------------------------------ */
 
 START_TEST(test_table)
 {
@@ -762,7 +773,8 @@ START_TEST(test_table)
 	ck_assert_uint_eq(link_fsm(&r, LE_GREETOK, NULL), 0);
 	ck_assert_int_eq(r.state, LINK_READY);
 	struct link_rec ready = r;
-	ck_assert_uint_eq(link_fsm(&r, LE_LATER, &at), LA_READY | LA_CLOSE); /* superseded, J unknown */
+	ck_assert_uint_eq(link_fsm(&r, LE_LATER, &at),
+	                  LA_READY | LA_CLOSE); /* superseded, J unknown */
 	ck_assert_int_eq(r.state, LINK_OPEN);
 	ck_assert_uint_eq(link_fsm(&r, LE_DATA, &at), LA_BAD); /* after the end */
 	r = ready;

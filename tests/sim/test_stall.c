@@ -1,6 +1,7 @@
 /*
- * Silence on a simulated clock: a line n1 - n2 - n3 of which n3 stops answering. n2 is blocked and says
- * so; it accuses n3, and nobody accuses n2. Processes here are engines of proc.h with queues between.
+ * Silence on a simulated clock: a line n1 - n2 - n3 of which n3 stops answering. n2 is blocked and
+ * says so; it accuses n3, and nobody accuses n2. Processes here are engines of proc.h with queues
+ * between.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -109,7 +110,10 @@ setup(void)
 	empty_core_reset();
 	for (uint32_t i = 0; i < N; i++) {
 		struct node *n = &nodes[i];
-		struct proc_io io = { .arg = n, .socket = io_nothing, .close = io_nothing, .send = io_send,
+		struct proc_io io = { .arg = n,
+			              .socket = io_nothing,
+			              .close = io_nothing,
+			              .send = io_send,
 			              .report = io_report };
 		ck_assert_int_eq(slice_from_topo(topo, i, &n->s, NULL), 0);
 		n->s->start_k = 0;
@@ -210,8 +214,10 @@ START_TEST(test_held_and_paused)
 		s = proc_k(nodes[i].p) >= s ? proc_k(nodes[i].p) + 1 : s;
 	}
 	for (int i = 0; i < N; i++)
-		proc_supervisor(nodes[i].p, &(struct sup_msg){ .type = SM_AGREE, .act = ACT_PAUSE,
-		                                               .cmd = 1, .k = s, .edge = -1 });
+		proc_supervisor(
+			nodes[i].p,
+			&(struct sup_msg){
+				.type = SM_AGREE, .act = ACT_PAUSE, .cmd = 1, .k = s, .edge = -1 });
 	ticks(4 * STALL_NS);
 	for (int i = 0; i < N; i++) {
 		ck_assert_uint_eq(nodes[i].n_accused, 0);
@@ -221,7 +227,8 @@ START_TEST(test_held_and_paused)
 }
 END_TEST
 
-/* One neighbour is held for long, the other is blocked on it: its WAITs keep it from being accused. */
+/* One neighbour is held for long, the other is blocked on it: its WAITs keep it from being accused.
+ */
 START_TEST(test_held_neighbour)
 {
 	ticks(STALL_NS);

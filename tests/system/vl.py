@@ -230,6 +230,29 @@ class Home:
         return f"{root}/{max(n for n in os.listdir(root) if n[0].isdigit())}"
 
 
+class Programs:
+    """A folder with the programs, of which one is replaced by a text, or missing (None)."""
+
+    def __init__(self, name, text):
+        self.name, self.text = name, text
+
+    def __enter__(self):
+        self.dir = tempfile.mkdtemp(prefix="b")
+        for name in ("voltloom", "voltloom-node", "voltloom-module", "voltloom-relay"):
+            shutil.copy2(f"{BIN}/{name}", f"{self.dir}/{name}")
+        self.put(self.text)
+        return self.dir
+
+    def put(self, text):
+        path = f"{self.dir}/{self.name}"
+        os.unlink(path)
+        if text is not None:
+            write(path, text, 0o755)
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
 def describe(pid):
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as f:

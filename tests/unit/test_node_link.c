@@ -184,6 +184,21 @@ START_TEST(test_cut_meets_close)
 }
 END_TEST
 
+/* Cut and closed in one step: the contactor opens, the waves under way are lost, then it closes. */
+START_TEST(test_cut_and_close_in_one_step)
+{
+	pair();
+	start();
+	command(CMD_CUT, 500, NAN, NAN, 0);
+	command(CMD_CLOSE, 500, 0.5, NAN, 1);
+	run_to(501);
+	ck_assert_int_eq(state(0, "link.l0.state"), LINK_END_OPEN);
+	run_to(600);
+	ck_assert_int_eq(state(0, "link.l0.state"), LINK_END_CLOSED);
+	solver_loop_destroy(&loop);
+}
+END_TEST
+
 /* A node that returns closes its links one after another and hosts each line itself. */
 static void
 star(void)
@@ -304,6 +319,7 @@ main(void)
 	tcase_add_test(tc, test_explicit_close);
 	tcase_add_test(tc, test_no_bypass_above_1_v);
 	tcase_add_test(tc, test_cut_meets_close);
+	tcase_add_test(tc, test_cut_and_close_in_one_step);
 	tcase_add_test(tc, test_returning_node);
 	tcase_add_test(tc, test_cut_outlives_a_death);
 	tcase_add_test(tc, test_passive);

@@ -24,8 +24,12 @@ sample(enum link_msg_type type)
 		m.hello.substeps = SUBSTEPS;
 		m.hello.port_period = 5;
 	} else if (type == LM_WAVE) {
-		m.core.wave = (struct wave){ .flags = 0xdeadbeef, .v_v = 48.25, .c_r_f = -1e-300,
-			                     .st_v_v = 47, .st_dv_v = 1.0 / 3, .st_x = -0.0 };
+		m.core.wave = (struct wave){ .flags = 0xdeadbeef,
+			                     .v_v = 48.25,
+			                     .c_r_f = -1e-300,
+			                     .st_v_v = 47,
+			                     .st_dv_v = 1.0 / 3,
+			                     .st_x = -0.0 };
 		for (int i = 0; i < SUBSTEPS; i++)
 			m.core.wave.m[i] = 1 + i * 0.1;
 	} else if (type == LM_OFFER) {
@@ -39,9 +43,12 @@ sample(enum link_msg_type type)
 static size_t
 bytes_of(enum link_msg_type type)
 {
-	/* docs of wire.h: 24 of header; hello 32+8+4+4; 5 doubles and m[]; a word and its padding. */
-	static const size_t payload[LM_TYPES_] = { [LM_GREET] = 48, [LM_WAVE] = 40 + 8 * SUBSTEPS,
-		                                   [LM_OFFER] = 8 + 24, [LM_ANSWER] = 8 + 56 };
+	/* docs of wire.h: 24 of header; hello 32+8+4+4; 5 doubles and m[]; a word and its padding.
+	 */
+	static const size_t payload[LM_TYPES_] = { [LM_GREET] = 48,
+		                                   [LM_WAVE] = 40 + 8 * SUBSTEPS,
+		                                   [LM_OFFER] = 8 + 24,
+		                                   [LM_ANSWER] = 8 + 56 };
 	return HEADER + payload[type];
 }
 
@@ -83,7 +90,8 @@ START_TEST(test_round_trip)
 	struct link_msg m = sample(LM_WAVE), r;
 	ck_assert(taken(buf, wire_pack(&m, SUBSTEPS, buf), &r));
 	ck_assert_uint_eq(r.core.wave.flags, 0xdeadbeef);
-	ck_assert(r.core.wave.v_v == 48.25 && r.core.wave.c_r_f == -1e-300 && r.core.wave.st_v_v == 47);
+	ck_assert(r.core.wave.v_v == 48.25 && r.core.wave.c_r_f == -1e-300 &&
+	          r.core.wave.st_v_v == 47);
 	ck_assert(r.core.wave.st_dv_v == 1.0 / 3 && same_bits(r.core.wave.st_x, -0.0));
 	for (int i = 0; i < SUBSTEPS; i++)
 		ck_assert(r.core.wave.m[i] == 1 + i * 0.1);
@@ -106,8 +114,9 @@ END_TEST
 /* The layout is little-endian, whatever the machine. */
 START_TEST(test_layout)
 {
-	static const uint8_t want[HEADER] = { 0x4c, 0x56, 1, LM_PARK, 4, 3, 2, 1, 7, 0, 0, 0,
-		                              0, 0, 0, 0, 0x14, 0x1a, 0x99, 0xbe, 0x1c, 0, 0, 0 };
+	static const uint8_t want[HEADER] = { 0x4c, 0x56, 1,    LM_PARK, 4,    3, 2, 1,
+		                              7,    0,    0,    0,       0,    0, 0, 0,
+		                              0x14, 0x1a, 0x99, 0xbe,    0x1c, 0, 0, 0 };
 	uint8_t buf[WIRE_MSG_MAX];
 	struct link_msg m = sample(LM_PARK);
 	ck_assert_uint_eq(wire_pack(&m, SUBSTEPS, buf), HEADER);
@@ -124,7 +133,8 @@ START_TEST(test_lengths)
 		memset(buf, 0, sizeof buf);
 		size_t n = wire_pack(&m, SUBSTEPS, buf);
 		for (size_t len = 0; len < sizeof buf; len++)
-			ck_assert_msg(taken(buf, len, &r) == (len == n), "type %d, %zu bytes", type, len);
+			ck_assert_msg(taken(buf, len, &r) == (len == n), "type %d, %zu bytes", type,
+			              len);
 	}
 }
 END_TEST
@@ -144,11 +154,13 @@ START_TEST(test_header)
 				if (at == AT_TYPE)
 					same_size = buf[at] > LM_NONE && buf[at] < LM_TYPES_ &&
 					            bytes_of((enum link_msg_type)buf[at]) == n;
-				/* Magic, version, a type of another size, flags where there are none. */
+				/* Magic, version, a type of another size, flags where there are
+				 * none. */
 				bool refused = (at < AT_TYPE) || (at == AT_TYPE && !same_size) ||
 				               (at >= AT_FLAGS && at < AT_STEP && !flags) ||
 				               (at == HEADER - 1 && (x & 0x80));
-				ck_assert_msg(!refused || !in, "type %d, byte %d ^ %02x", type, at, x);
+				ck_assert_msg(!refused || !in, "type %d, byte %d ^ %02x", type, at,
+				              x);
 				/* The rest arrives as it is, for the receiver to compare. */
 				ck_assert(!in || r.type != m.type || at < 4 || at >= AT_FLAGS ||
 				          r.from_inc != m.from_inc || r.to_inc != m.to_inc);
@@ -184,8 +196,8 @@ START_TEST(test_not_finite)
 				wire_pack(&m, SUBSTEPS, buf);
 				plant(buf, at, bad[i]);
 				bool keep = type == LM_OFFER && at == n - 8 && i == 0;
-				ck_assert_msg(taken(buf, n, &r) == keep, "type %d, byte %zu, %g", type, at,
-				              bad[i]);
+				ck_assert_msg(taken(buf, n, &r) == keep, "type %d, byte %zu, %g",
+				              type, at, bad[i]);
 			}
 		}
 	}
