@@ -38,6 +38,32 @@ disarm_signals(void)
 	sigaction(SIGXFSZ, &sa, NULL);
 }
 
+static void
+find_data(const char *bin, char data[PATH_MAX + 32])
+{
+	snprintf(data, PATH_MAX + 32, "%s/../share/voltloom", bin);
+	char *real =
+		realpath(data, NULL); /* shorter in messages; a missing folder is found out later */
+	if (real)
+		snprintf(data, PATH_MAX + 32, "%s", real);
+	free(real);
+}
+
+/* Beside voltloom itself in a build folder, in ../libexec/voltloom when installed. */
+static void
+find_helpers(char bin[PATH_MAX])
+{
+	char path[PATH_MAX + 32];
+	snprintf(path, sizeof path, "%s/voltloom-node", bin);
+	if (access(path, X_OK) == 0)
+		return;
+	snprintf(path, sizeof path, "%s/../libexec/voltloom", bin);
+	char *real = realpath(path, NULL);
+	if (real && strlen(real) < PATH_MAX)
+		memcpy(bin, real, strlen(real) + 1);
+	free(real);
+}
+
 static int
 find_folders(char bin[PATH_MAX], char data[PATH_MAX + 32], struct err *err)
 {
@@ -47,12 +73,8 @@ find_folders(char bin[PATH_MAX], char data[PATH_MAX + 32], struct err *err)
 	bin[n] = '\0';
 	char *slash = strrchr(bin, '/');
 	slash[slash == bin] = '\0';
-	snprintf(data, PATH_MAX + 32, "%s/../share/voltloom", bin);
-	char *real =
-		realpath(data, NULL); /* shorter in messages; a missing folder is found out later */
-	if (real)
-		snprintf(data, PATH_MAX + 32, "%s", real);
-	free(real);
+	find_data(bin, data);
+	find_helpers(bin);
 	return 0;
 }
 

@@ -5,7 +5,6 @@
  */
 #include "host_zmq.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -27,7 +26,7 @@
 #include "wire.h"
 
 enum {
-	SOCKS_MAX = 4,          /* incarnations of one peer that may have a socket at once */
+	POLL_MAX = 512,         /* sockets that a sleep looks at; what is left is seen by the next tick */
 	OUTBOX_MAX = 16,        /* messages kept while the transport has no peer yet */
 	HWM = 64,               /* low water marks hide DISCONNECTED behind a full pipe */
 	RECONNECT_MS = 5,
@@ -55,9 +54,10 @@ struct sock {
 	uint8_t (*out)[WIRE_MSG_MAX]; /* OUTBOX_MAX of them, made when first needed */
 };
 
+/* Lives of one peer that have a socket: usually one, while one joins two. */
 struct channel {
-	size_t n;
-	struct sock sock[SOCKS_MAX];
+	size_t n, cap;
+	struct sock *sock;
 };
 
 struct host {
@@ -226,7 +226,16 @@ io_socket(void *arg, size_t chan, uint32_t inc)
 {
 	struct host *h = arg;
 	struct channel *c = &h->chans[chan];
-	assert(c->n < SOCKS_MAX);
+	if (c->n == c->cap) {
+		size_t cap = c->cap ? 2 * c->cap : 2;
+		struct sock *grown = realloc(c->sock, cap * sizeof *grown);
+		if (!grown) {
+			fail(h, ERR_NOMEM, "socket");
+			return;
+		}
+		c->sock = grown;
+		c->cap = cap;
+	}
 	struct sock *s = &c->sock[c->n++];
 	*s = (struct sock){ .inc = inc };
 	if (sock_open(h, s, chan) < 0 || sock_attach(h, s, &h->slice->chans[chan]) < 0)
@@ -393,12 +402,10 @@ drain_all(struct host *h)
 {
 	bool any = false;
 	for (size_t c = 0; c < h->slice->n_chans; c++) {
-		uint32_t incs[SOCKS_MAX];
-		size_t n = h->chans[c].n;
-		for (size_t i = 0; i < n; i++)
-			incs[i] = h->chans[c].sock[i].inc;
-		for (size_t i = 0; i < n; i++)
-			any |= drain(h, c, incs[i]);
+		/* Backwards: draining a record may close its socket, never an earlier one. */
+		for (size_t i = h->chans[c].n; i-- > 0;)
+			if (i < h->chans[c].n)
+				any |= drain(h, c, h->chans[c].sock[i].inc);
 	}
 	return any;
 }
@@ -413,6 +420,9 @@ hear_supervisor(struct host *h)
 		case SUPCHAN_MSG:
 			if (proc_state(h->p) < PROC_RUNNING)
 				h->cpu0_s = cpu_s();
+			/* The word of a death must not overtake what its socket still holds. */
+			if (m.type == SM_DEATH)
+				drain_all(h);
 			proc_supervisor(h->p, &m);
 			any = true;
 			break;
@@ -536,11 +546,11 @@ tick(struct host *h)
 static void
 sleep_on_all(struct host *h, int64_t timeout_ns)
 {
-	zmq_pollitem_t items[2 * SOCKS_MAX * (TOPO_DEGREE_MAX + TOPO_PORTS_MAX) + 1];
+	zmq_pollitem_t items[POLL_MAX];
 	size_t n = 0;
 	items[n++] = (zmq_pollitem_t){ .fd = h->fd, .events = ZMQ_POLLIN };
 	for (size_t c = 0; c < h->slice->n_chans; c++)
-		for (size_t i = 0; i < h->chans[c].n; i++) {
+		for (size_t i = 0; i < h->chans[c].n && n + 2 <= POLL_MAX; i++) {
 			struct sock *s = &h->chans[c].sock[i];
 			if (proc_can_receive(h->p, c, s->inc))
 				items[n++] = (zmq_pollitem_t){ .socket = s->s, .events = ZMQ_POLLIN };
@@ -702,6 +712,8 @@ out:
 	for (size_t c = 0; h->chans && c < h->slice->n_chans; c++)
 		for (size_t i = 0; i < h->chans[c].n; i++)
 			sock_close(&h->chans[c].sock[i]);
+	for (size_t c = 0; h->chans && c < h->slice->n_chans; c++)
+		free(h->chans[c].sock);
 	proc_destroy(&h->p);
 	slice_destroy(&h->slice);
 	free(h->chans);

@@ -1,5 +1,6 @@
 #include "loadflow.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,34 +77,40 @@ oring_inputs(const struct loadflow *l, const struct topo_module *m, struct oring
 
 /* ---- which nodes take part ------------------------------------------------------------------- */
 
-static bool
-link_live(const struct loadflow *l, size_t i, enum loadflow_fault fault, uint32_t index)
+bool
+loadflow_link_live(const struct loadflow *l, size_t i)
 {
 	const struct topo_link *k = &l->topo->links[i];
-	if (k->p.open || (fault == LOADFLOW_LINK && index == i))
+	if (k->p.open || (l->fault == LOADFLOW_LINK && l->index == i))
 		return false;
-	return fault != LOADFLOW_NODE || (k->a != index && k->b != index);
+	return l->fault != LOADFLOW_NODE || (k->a != l->index && k->b != l->index);
 }
 
-static bool
-feed_live(const struct loadflow *l, size_t node, enum loadflow_fault fault, uint32_t index)
+bool
+loadflow_feed_live(const struct loadflow *l, size_t node)
 {
 	return l->topo->nodes[node].p.has_feed &&
-	       !((fault == LOADFLOW_NODE || fault == LOADFLOW_FEED) && index == node);
+	       !((l->fault == LOADFLOW_NODE || l->fault == LOADFLOW_FEED) && l->index == node);
+}
+
+bool
+loadflow_node_live(const struct loadflow *l, size_t node)
+{
+	return l->m->live[node];
 }
 
 static void
-find_live(struct loadflow *l, enum loadflow_fault fault, uint32_t index)
+find_live(struct loadflow *l)
 {
 	const struct topo *t = l->topo;
 	bool *live = l->m->live;
 	for (size_t i = 0; i < t->n_nodes; i++)
-		live[i] = feed_live(l, i, fault, index);
+		live[i] = loadflow_feed_live(l, i);
 	for (bool more = true; more;) {
 		more = false;
 		for (size_t i = 0; i < t->n_links; i++) {
 			const struct topo_link *k = &t->links[i];
-			if (live[k->a] == live[k->b] || !link_live(l, i, fault, index))
+			if (live[k->a] == live[k->b] || !loadflow_link_live(l, i))
 				continue;
 			live[k->a] = live[k->b] = more = true;
 		}
@@ -113,9 +120,9 @@ find_live(struct loadflow *l, enum loadflow_fault fault, uint32_t index)
 /* ---- equations ------------------------------------------------------------------------------- */
 
 static double
-feed_current(const struct feed_params *f, double v, double *slope)
+feed_current(const struct feed_params *f, double v_set, double v, double *slope)
 {
-	double i = (f->v0_v - v) / f->r_d_ohm;
+	double i = (v_set - v) / f->r_d_ohm;
 	*slope = 0;
 	if (i < 0)
 		return 0;
@@ -135,7 +142,7 @@ load_current(double p, double v, double *slope)
 
 /* f = current that leaves each bus and does not come from anywhere, s = its derivative. */
 static void
-assemble(struct loadflow *l, const double *v, enum loadflow_fault fault, uint32_t index)
+assemble(struct loadflow *l, const double *v)
 {
 	const struct topo *t = l->topo;
 	struct loadflow_matrix *m = l->m;
@@ -147,17 +154,17 @@ assemble(struct loadflow *l, const double *v, enum loadflow_fault fault, uint32_
 			skyline_add(m->s, i, i, 1);
 			continue;
 		}
-		m->f[i] = load_current(l->load_w[i], v[i], &slope);
-		double g = slope;
-		if (feed_live(l, i, fault, index)) {
-			m->f[i] -= feed_current(&t->nodes[i].p.feed, v[i], &slope);
+		m->f[i] = load_current(l->load_w[i], v[i], &slope) + l->fault_g_s[i] * v[i];
+		double g = slope + l->fault_g_s[i];
+		if (loadflow_feed_live(l, i)) {
+			m->f[i] -= feed_current(&t->nodes[i].p.feed, l->v_set_v[i], v[i], &slope);
 			g -= slope;
 		}
 		skyline_add(m->s, i, i, g);
 	}
 	for (size_t i = 0; i < t->n_links; i++) {
 		const struct topo_link *k = &t->links[i];
-		if (!link_live(l, i, fault, index) || !m->live[k->a])
+		if (!loadflow_link_live(l, i) || !m->live[k->a])
 			continue;
 		double g = 1 / k->p.r_ohm, i_a = g * (v[k->a] - v[k->b]);
 		m->f[k->a] += i_a;
@@ -192,17 +199,17 @@ largest(const double *x, size_t n)
 
 /* Start: every island at the voltage of its highest feed. */
 static void
-unloaded(struct loadflow *l, enum loadflow_fault fault, uint32_t index)
+unloaded(struct loadflow *l)
 {
 	const struct topo *t = l->topo;
 	double *v = l->v_v;
 	for (size_t i = 0; i < t->n_nodes; i++)
-		v[i] = feed_live(l, i, fault, index) ? t->nodes[i].p.feed.v0_v : 0;
+		v[i] = loadflow_feed_live(l, i) ? l->v_set_v[i] : 0;
 	for (bool more = true; more;) {
 		more = false;
 		for (size_t i = 0; i < t->n_links; i++) {
 			const struct topo_link *k = &t->links[i];
-			if (v[k->a] == v[k->b] || !link_live(l, i, fault, index))
+			if (v[k->a] == v[k->b] || !loadflow_link_live(l, i))
 				continue;
 			v[k->a] = v[k->b] = v[k->a] > v[k->b] ? v[k->a] : v[k->b];
 			more = true;
@@ -215,7 +222,7 @@ unloaded(struct loadflow *l, enum loadflow_fault fault, uint32_t index)
  * unloaded mesh to the operating point in which the real one would settle, at the end by Newton.
  */
 static bool
-settle(struct loadflow *l, enum loadflow_fault fault, uint32_t index)
+settle(struct loadflow *l)
 {
 	enum { STEPS_MAX = 500 };
 	const double c_f = 20e-3, first_s = 1e-3, tol_a = 1e-8, move_max_v = 2, gone_s = 1e-12,
@@ -223,9 +230,9 @@ settle(struct loadflow *l, enum loadflow_fault fault, uint32_t index)
 	const struct topo *t = l->topo;
 	struct loadflow_matrix *m = l->m;
 	double h = first_s, before = INFINITY;
-	unloaded(l, fault, index);
+	unloaded(l);
 	for (int step = 0; step < STEPS_MAX && h > gone_s; step++) {
-		assemble(l, l->v_v, fault, index);
+		assemble(l, l->v_v);
 		double f = largest(m->f, t->n_nodes);
 		if (f < tol_a)
 			return skyline_factor(m->s);
@@ -267,12 +274,11 @@ worst(struct loadflow_verdict *w, enum loadflow_problem problem, size_t at, doub
 }
 
 static void
-judge_supply(const struct loadflow *l, enum loadflow_fault fault, uint32_t index,
-             struct loadflow_verdict *w)
+judge_supply(const struct loadflow *l, struct loadflow_verdict *w)
 {
 	const struct topo *t = l->topo;
 	for (size_t i = 0; i < t->n_nodes; i++) {
-		bool dead = fault == LOADFLOW_NODE && index == i; /* takes its own load with it */
+		bool dead = l->fault == LOADFLOW_NODE && l->index == i; /* takes its own load with it */
 		if (!l->m->live[i] && !dead && l->load_w[i] > 0)
 			worst(w, LOADFLOW_DARK, i, 0);
 	}
@@ -282,8 +288,7 @@ judge_supply(const struct loadflow *l, enum loadflow_fault fault, uint32_t index
 }
 
 static void
-judge(const struct loadflow *l, enum loadflow_fault fault, uint32_t index,
-      struct loadflow_verdict *w)
+judge(const struct loadflow *l, struct loadflow_verdict *w)
 {
 	const struct topo *t = l->topo;
 	*w = (struct loadflow_verdict){ .v_min_v = INFINITY };
@@ -303,7 +308,7 @@ judge(const struct loadflow *l, enum loadflow_fault fault, uint32_t index,
 			w->loading_at = (uint32_t)i;
 		}
 	}
-	judge_supply(l, fault, index, w);
+	judge_supply(l, w);
 	if (w->v_min_v < LOADFLOW_V_MIN)
 		worst(w, LOADFLOW_LOW, w->v_min_at, w->v_min_v);
 	if (w->loading > LOADFLOW_LOADING_MAX)
@@ -314,17 +319,17 @@ judge(const struct loadflow *l, enum loadflow_fault fault, uint32_t index,
 }
 
 static void
-fill_currents(struct loadflow *l, enum loadflow_fault fault, uint32_t index)
+fill_currents(struct loadflow *l)
 {
 	const struct topo *t = l->topo;
 	double slope;
 	for (size_t i = 0; i < t->n_nodes; i++)
-		l->feed_a[i] = feed_live(l, i, fault, index)
-		                       ? feed_current(&t->nodes[i].p.feed, l->v_v[i], &slope)
+		l->feed_a[i] = loadflow_feed_live(l, i)
+		                       ? feed_current(&t->nodes[i].p.feed, l->v_set_v[i], l->v_v[i], &slope)
 		                       : 0;
 	for (size_t i = 0; i < t->n_links; i++) {
 		const struct topo_link *k = &t->links[i];
-		bool live = link_live(l, i, fault, index) && l->m->live[k->a];
+		bool live = loadflow_link_live(l, i) && l->m->live[k->a];
 		l->link_a[i] = live ? (l->v_v[k->a] - l->v_v[k->b]) / k->p.r_ohm : 0;
 	}
 	for (size_t i = 0; i < t->n_modules; i++) {
@@ -349,10 +354,30 @@ void
 loadflow_solve(struct loadflow *l, enum loadflow_fault fault, uint32_t index,
                struct loadflow_verdict *w)
 {
-	find_live(l, fault, index);
-	l->solved = settle(l, fault, index);
-	fill_currents(l, fault, index);
-	judge(l, fault, index, w);
+	l->fault = fault;
+	l->index = index;
+	find_live(l);
+	l->solved = settle(l);
+	fill_currents(l);
+	judge(l, w);
+}
+
+void
+loadflow_respond(struct loadflow *l, uint32_t node, double *dv)
+{
+	assert(l->solved);
+	memset(dv, 0, l->topo->n_nodes * sizeof *dv);
+	dv[node] = 1;
+	skyline_solve(l->m->s, dv);
+}
+
+void
+loadflow_reset(struct loadflow *l)
+{
+	for (size_t i = 0; i < l->topo->n_nodes; i++) {
+		l->v_set_v[i] = l->topo->nodes[i].p.feed.v0_v;
+		l->fault_g_s[i] = 0;
+	}
 }
 
 char *
@@ -427,6 +452,8 @@ loadflow_create(const struct topo *t, struct loadflow **ret, struct err *err)
 	l->v_v = calloc(t->n_nodes + 1, sizeof(double));
 	l->feed_a = calloc(t->n_nodes + 1, sizeof(double));
 	l->load_w = calloc(t->n_nodes + 1, sizeof(double));
+	l->v_set_v = calloc(t->n_nodes + 1, sizeof(double));
+	l->fault_g_s = calloc(t->n_nodes + 1, sizeof(double));
 	l->link_a = calloc(t->n_links + 1, sizeof(double));
 	l->port_a = calloc(t->n_ports + 1, sizeof(double));
 	l->module_v = calloc(t->n_modules + 1, sizeof(double));
@@ -437,7 +464,7 @@ loadflow_create(const struct topo *t, struct loadflow **ret, struct err *err)
 		l->m->step = calloc(t->n_nodes + 1, sizeof(double));
 		l->m->live = calloc(t->n_nodes + 1, sizeof(bool));
 	}
-	bool ok = l->v_v && l->feed_a && l->load_w && l->link_a && l->port_a && l->module_v &&
+	bool ok = l->v_v && l->feed_a && l->v_set_v && l->fault_g_s && l->load_w && l->link_a && l->port_a && l->module_v &&
 	          l->module_w && l->m && l->m->f && l->m->step && l->m->live;
 	int rc = ok ? make_matrix(l, err) : err_set(err, ERR_NOMEM, "out of memory");
 	if (rc) {
@@ -448,6 +475,7 @@ loadflow_create(const struct topo *t, struct loadflow **ret, struct err *err)
 		l->load_w[i] = pwl_peak(&t->nodes[i].p.load_w);
 	for (size_t i = 0; i < t->n_modules; i++)
 		l->module_w[i] = module_peak_w(&t->modules[i].p, t->nominal_v);
+	loadflow_reset(l);
 	*ret = l;
 	return 0;
 }
@@ -468,6 +496,8 @@ loadflow_destroy(struct loadflow **lp)
 	free(l->v_v);
 	free(l->feed_a);
 	free(l->load_w);
+	free(l->v_set_v);
+	free(l->fault_g_s);
 	free(l->link_a);
 	free(l->port_a);
 	free(l->module_v);

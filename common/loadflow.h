@@ -6,9 +6,10 @@
  *   loads     at their highest level over time: P/v, below 36 V P v/36^2;
  *   modules   at their highest power, drawn through r_port from each input whose bus is higher than
  *             the module's input capacitor (ideal diodes), so a dead input's share moves to the
- * other; links     r; links that start open carry nothing. Only a stable solution counts (Jacobian
- * positive definite): the one that the mesh would settle in. Supercapacitors carry no static
- * current.
+ *             other;
+ *   links     r; links that start open carry nothing.
+ * Only a stable solution counts (Jacobian positive definite): the one that the mesh would settle
+ * in. Supercapacitors carry no static current. With the corrections of the control: steady.h.
  */
 #ifndef VL_LOADFLOW_H
 #define VL_LOADFLOW_H
@@ -25,13 +26,18 @@ struct loadflow {
 	const struct topo *topo;
 	/* Of the last solve. */
 	bool solved;
+	enum loadflow_fault fault;
+	uint32_t index;
 	double *v_v;      /* per node; NaN: dead, or no feed reaches it */
 	double *feed_a;   /* per node, 0 without a feed */
 	double *link_a;   /* per link, a -> b */
 	double *port_a;   /* per port, into the module */
 	double *module_v; /* per module: its input; NaN: no live input */
 	double *load_w;   /* per node: built-in load at its highest level */
-	double *module_w; /* per module: highest power; class resistive: at nominal */
+	/* Given; loads at their highest until changed. */
+	double *module_w;  /* per module: power; class resistive: at nominal, its r_load counts */
+	double *v_set_v;   /* per node: set-point of its feed, v0 until changed */
+	double *fault_g_s; /* per node: conductance of a short, 0 until changed */
 	struct loadflow_matrix *m;
 };
 
@@ -63,6 +69,15 @@ int loadflow_create(const struct topo *, struct loadflow **ret, struct err *);
 /* `index`: node or link; LOADFLOW_FEED: the node whose feed is lost. */
 void loadflow_solve(struct loadflow *, enum loadflow_fault, uint32_t index,
                     struct loadflow_verdict *);
+/* Set-points back to v0, no shorts. */
+void loadflow_reset(struct loadflow *);
+/* Linearised, around the solution (it must be one): change of all bus voltages per ampere into
+ * `node`, V/A. */
+void loadflow_respond(struct loadflow *, uint32_t node, double *dv);
+/* Who took part in the last solve. */
+bool loadflow_link_live(const struct loadflow *, size_t link);
+bool loadflow_feed_live(const struct loadflow *, size_t node);
+bool loadflow_node_live(const struct loadflow *, size_t node); /* a feed reaches it */
 void loadflow_destroy(struct loadflow **);
 
 /* "bus n4 falls to 44.1 V". Returns buf. */
