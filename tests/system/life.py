@@ -36,6 +36,7 @@ class Life:
         self.inc = {p: 1 for p in [*self.nodes, *modules]}
         self.dead, self.cut = set(), set()
         self.deaths = []  # [victim, incarnation, cause, {channel: [peer, its incarnation, it must tell]}]
+        self.newcomers, self.unsure = set(), set()
         self.noticed = 0  # so many of the deaths have been noticed by all who lived on
         check(self.up() == set(self.mesh.alive()), "not all run that the file names")
 
@@ -55,7 +56,13 @@ class Life:
             for told in death[3].values():
                 told[2] = told[2] and told[0] not in victims
         self.dead |= set(victims)
-        self.cut -= {c for c in self.cut if set(self.links[c]) & self.dead}
+        # A living end remembers a cut; a newcomer must have heard of it from the other.
+        for c in sorted(self.cut):
+            living = set(self.links[c]) - self.dead
+            if not living:
+                self.cut.discard(c)
+            elif set(self.links[c]) & set(victims) and living & self.newcomers:
+                self.unsure.add(c)
 
     def check_steps(self):
         """The living step on, past any port step, so that they have noticed who is dead. Twice: what is
@@ -63,6 +70,7 @@ class Life:
         self.mesh.check_steps()
         self.mesh.check_steps(20)
         self.noticed = len(self.deaths)
+        self.newcomers = set()
 
     def kill(self, name):
         self.mesh.do("kill", name).wants(0, f"{name}: SIGKILL, by hand, step ")
@@ -81,6 +89,7 @@ class Life:
         self.inc[name] += 1
         self.mesh.do("start", name)
         self.dead.discard(name)
+        self.newcomers.add(name)
         got = self.mesh.ps()[name]
         check(got["pid"] > 1 and got["incarnation"] == self.inc[name], f"{name} did not start: {got}")
 
@@ -104,7 +113,7 @@ class Life:
         """Links of which an end is not in the state that it must come to."""
         events, wrong = self.mesh.events(), []
         for link, ends in self.links.items():
-            if set(ends) & self.dead and set(ends) <= self.dead:
+            if set(ends) <= self.dead or link in self.unsure:
                 continue
             want = "open" if link in self.cut or set(ends) & self.dead else "closed"
             got = [self.state_of(events, link, e) for e in ends if e not in self.dead]
@@ -153,12 +162,13 @@ class Life:
                             self.check_opening(e, frames[v, inc])
 
     def check_opening(self, e, frame):
-        """frame: the victim's last. Peers are at most one step apart; the first step without a wave is
-        two after that of the last wave: one step of flight, one that misses it."""
+        """frame: the victim's last; what step k sends is in frame k+1, what a port offers before it in
+        frame k. Peers are at most one step apart; the first step without a wave is two after that of
+        the last: one of flight, one that misses it."""
         rx = e.get("rx")
         if rx is None or frame < 0:
             return
-        check(rx <= frame, f"{e}: received more than there was, the last frame was {frame}")
+        check(rx < frame + ("port" in e), f"{e}: received what no frame has, the last was {frame}")
         if "link" in e:
             check(rx >= frame - 3, f"{e}: the last frame was {frame}")
             check(e["step"] == rx + 2, f"{e}: not the first step without its wave")

@@ -134,7 +134,8 @@ class Home:
                 self.check_empty()
         finally:
             self.end_all()
-            os.environ.get("VL_KEEP") or shutil.rmtree(self.dir, ignore_errors=True)
+            if not (kind and os.environ.get("VL_KEEP")):  # VL_KEEP=1: to look at a failure
+                shutil.rmtree(self.dir, ignore_errors=True)
 
     def file(self, name, text, mode=0o644):
         return write(f"{self.dir}/{name}", text, mode)
@@ -231,7 +232,7 @@ class Home:
 
 
 class Programs:
-    """A folder with the programs, of which one is replaced by a text, or missing (None)."""
+    """A folder with the programs; one has another content (text or bytes), or is missing (None)."""
 
     def __init__(self, name, text):
         self.name, self.text = name, text
@@ -245,8 +246,13 @@ class Programs:
 
     def put(self, text):
         path = f"{self.dir}/{self.name}"
-        os.unlink(path)
-        if text is not None:
+        if os.path.exists(path):
+            os.unlink(path)  # not written over: it may be running
+        if isinstance(text, bytes):
+            with open(path, "wb") as f:
+                f.write(text)
+            os.chmod(path, 0o755)
+        elif text is not None:
             write(path, text, 0o755)
 
     def __exit__(self, *_):
@@ -348,6 +354,9 @@ class Mesh:
 
 def run_cases(cases):
     """Runs all (or those named on the command line); the last line says how many failed."""
+    if not os.access(f"{BIN}/voltloom", os.X_OK):
+        sys.exit(f"{BIN} (VL_BIN) holds no voltloom")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that homes end what is theirs
     named = sys.argv[1:]
     for name in named:
         if name not in [c.__name__ for c in cases]:
