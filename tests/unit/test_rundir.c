@@ -310,8 +310,7 @@ START_TEST(test_damaged)
 		"[]",
 		"{\"mesh\":[]}",
 		"{\"mesh\":\"a\",\"pid\":\"x\"}",
-		"{\"mesh\":\"a\",\"pid\":-1,\"starttime\":0,\"run_dir\":\"\","
-		"\"topology\":\"\"}"
+		"{\"mesh\":\"a\",\"pid\":-1,\"starttime\":0,\"run_dir\":\"\"}",
 	};
 	char a[RUNDIR_PATH_MAX], path[RUNDIR_PATH_MAX + 16];
 	struct mesh_list l;
