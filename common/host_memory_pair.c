@@ -77,6 +77,7 @@ host_memory_pair_socket(void *arg, size_t chan, uint32_t inc)
 		return;
 	int side = side_of(a->proc, a->h->procs[a->proc].slice->chans[chan].peer);
 	p->open[side] = true;
+	p->chan[side] = chan;
 	if (p->open[1 - side] && !p->dead[1 - side])
 		p->joined = true;
 	a->h->moved = true;
@@ -110,14 +111,12 @@ host_memory_pair_send(void *arg, size_t chan, uint32_t inc, const struct link_ms
 	if (h->par.schedule == 0 && m->type >= LM_WAVE && m->type <= LM_ANSWER && p->open[to] &&
 	    p->to[to].n == 0) {
 		/* Round robin: the peer is not running, its inbox takes the message at once. */
-		struct mem_proc *peer = &h->procs[c->peer];
-		for (size_t i = 0; i < peer->slice->n_chans; i++)
-			if (peer->slice->chans[i].edge == c->edge &&
-			    proc_can_receive(peer->p, i, p->inc[1 - to])) {
-				proc_receive(peer->p, i, p->inc[1 - to], m);
-				h->moved = true;
-				return;
-			}
+		struct proc *peer = h->procs[c->peer].p;
+		if (proc_can_receive(peer, p->chan[to], p->inc[1 - to])) {
+			proc_receive(peer, p->chan[to], p->inc[1 - to], m);
+			h->moved = true;
+			return;
+		}
 	}
 	memory_fifo_put(h, &p->to[to], m);
 }

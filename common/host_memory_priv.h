@@ -18,6 +18,7 @@ struct fifo {
 /* One socket pair: (edge, both incarnations); side 0 is the lower process index. */
 struct pair {
 	uint32_t edge, inc[2];
+	size_t chan[2]; /* of the edge at each side, once that side is open */
 	bool open[2], dead[2], joined, told[2];
 	struct fifo to[2]; /* messages for side i */
 };

@@ -306,15 +306,19 @@ loop(struct host *h)
 	return h->orphaned ? EXIT_ORPHANED : EXIT_FAILED;
 }
 
+/* Before the transport makes its threads, which inherit both. Only a matter of speed. */
 static void
-pin(const struct host *h)
+place(const struct host *h)
 {
 	cpu_set_t set;
+	/* Without a pace only throughput counts: batches of work between two switches. */
+	if (!(h->speed > 0))
+		sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ 0 });
 	if (h->cpu < 0)
 		return;
 	CPU_ZERO(&set);
 	CPU_SET((unsigned)h->cpu, &set);
-	sched_setaffinity(0, sizeof set, &set); /* only a matter of speed */
+	sched_setaffinity(0, sizeof set, &set);
 }
 
 static int
@@ -338,7 +342,7 @@ run(struct host *h, const struct core_ops *ops)
 	}
 	if (proc_create(h->slice, ops, &io, h->rec_dir, h->keep, &h->p, &h->err) < 0)
 		goto out;
-	pin(h);
+	place(h);
 	proc_open(h->p);
 	status = loop(h);
 out:
