@@ -62,9 +62,10 @@ ALL_LDFLAGS := -pthread -Wl,--as-needed $(MODE_$(MODE)) $(CFLAGS) $(LDFLAGS)
 PKGS_common := libzmq msgpack libcrypto yaml-0.1
 PKGS_nodes := $(PKGS_common)
 PKGS_loadmods := $(PKGS_common)
-PKGS_broker := $(PKGS_common) libczmq
+# lapacke: eigenvalues for `voltloom plan --modes`; only broker/matrix.c uses it.
+PKGS_broker := $(PKGS_common) libczmq lapacke
 PKGS_tui := $(PKGS_common) libczmq ncursesw
-PKGS_tests := $(PKGS_common) libczmq ncursesw check
+PKGS_tests := $(PKGS_common) libczmq lapacke ncursesw check
 
 # Evaluated once per run, not once per object. $(1): flag, $(2): packages
 pkg = $(if $(2),$(shell $(PKG_CONFIG) $(1) $(2)))

@@ -24,6 +24,7 @@ enum how {
 	STEP,    /* left out when negative */
 	CAUSE,   /* enum open_cause */
 	STAGE,   /* of a closing link */
+	ELEMENT, /* of a fuse */
 	BEGINS,  /* 1, 0 */
 	COMMAND, /* enum core_cmd_kind */
 	INPUT,   /* of a module: the node there */
@@ -44,6 +45,9 @@ static const struct argument {
 	[EV_OWNER] = { { "to", INPUT }, { "epoch", NUMBER } },
 	[EV_UNSERVED] = { { "state", BEGINS } },
 	[EV_BAD_MSG] = { { "reason", NUMBER } },
+	[EV_SHED] = { { "priority", NUMBER } },
+	[EV_RESTORED] = { { "priority", NUMBER } },
+	[EV_FUSE] = { { "element", ELEMENT }, { "i_a", NUMBER }, { "substep", NUMBER } },
 };
 
 /* Names of the parameters of a command, as in a drill file. */
@@ -115,6 +119,9 @@ argument(const struct topo *t, size_t proc, enum how how, double x, const char *
 		return true;
 	case STAGE:
 		*text = x == 1 ? "precharge" : "closed";
+		return true;
+	case ELEMENT:
+		*text = x == 1 ? "fast" : "i2t";
 		return true;
 	case BEGINS:
 		*text = x == 1 ? "begins" : "ends";

@@ -123,10 +123,14 @@ unknown_option(struct walk *w, const char *name, size_t len)
 }
 
 static int
-take_value(struct walk *w, size_t i, const char *inline_value)
+take_value(struct walk *w, size_t i, char *inline_value)
 {
 	const struct opt *o = &w->opts[i];
-	if (w->v[i].given)
+	bool many = (o->flags & OPT_MANY) != 0;
+	if (many && w->v[i].n == OPTS_REPEAT_MAX)
+		return err_set(w->err, ERR_USAGE, "--%s is given more than %d times", o->name,
+		               OPTS_REPEAT_MAX);
+	if (w->v[i].given && !many)
 		return err_set(w->err, ERR_USAGE, "--%s is given twice", o->name);
 	if (!inline_value) {
 		if (w->at + 1 >= w->argc || strncmp(w->argv[w->at + 1], "--", 2) == 0)
@@ -134,15 +138,17 @@ take_value(struct walk *w, size_t i, const char *inline_value)
 			               o->arg);
 		inline_value = w->argv[++w->at];
 	}
+	if (many)
+		w->v[i].list[w->v[i].n++] = inline_value;
 	return decode(o, inline_value, &w->v[i], w->help, w->err);
 }
 
 static int
 long_option(struct walk *w)
 {
-	const char *name = w->argv[w->at] + 2;
+	char *name = w->argv[w->at] + 2;
 	size_t len = strcspn(name, "=");
-	const char *value = name[len] == '=' ? name + len + 1 : NULL;
+	char *value = name[len] == '=' ? name + len + 1 : NULL;
 	if (len == 4 && strncmp(name, "help", 4) == 0)
 		return OPTS_HELP;
 	for (size_t i = 0; i < w->n_opts; i++) {
@@ -163,7 +169,7 @@ long_option(struct walk *w)
 static int
 letter_options(struct walk *w)
 {
-	for (const char *p = w->argv[w->at] + 1; *p; p++) {
+	for (char *p = w->argv[w->at] + 1; *p; p++) {
 		if (*p == 'h')
 			return OPTS_HELP;
 		size_t i = 0;

@@ -33,14 +33,14 @@ enum opt_kind {
 enum opt_flag {
 	OPT_POSITIONAL = 1 << 0,
 	OPT_REQUIRED = 1 << 1,
-	OPT_MANY = 1 << 2, /* last positional: takes all further words */
+	OPT_MANY = 1 << 2, /* last positional: takes all further words; an option: may be given again */
 	OPT_PASS = 1 << 3, /* with OPT_MANY: everything from here on, options too, is passed on */
 	OPT_ID = 1 << 4,   /* completes to ids of the running mesh */
 	OPT_FILE = 1 << 5, /* completes to files */
 	OPT_MESH = 1 << 6, /* completes to running meshes */
 };
 
-enum { OPTS_MAX = 24 };
+enum { OPTS_MAX = 24, OPTS_REPEAT_MAX = 32 };
 
 struct opt {
 	const char *name; /* "seed"; a positional's name is upper case: "TOPOLOGY" */
@@ -61,8 +61,9 @@ struct opt_value {
 		int64_t ns;  /* OPT_TIME */
 		size_t choice;
 	};
-	size_t n; /* OPT_MANY: words, in `words` */
+	size_t n; /* OPT_MANY: words, in `words`; of an option: in `list` */
 	char *const *words;
+	char *list[OPTS_REPEAT_MAX];
 };
 
 /* Decodes argv[0..argc) by the table into v[0..n_opts). Words of OPT_MANY must stand together (they

@@ -53,13 +53,20 @@ int
 summary_make(const char *run_dir, struct summary *s, struct err *err)
 {
 	struct runview *view = NULL;
+	int rc = runview_open(run_dir, &view, err);
+	if (!rc)
+		rc = summary_of(view, s, err);
+	runview_close(&view);
+	return rc;
+}
+
+int
+summary_of(const struct runview *view, struct summary *s, struct err *err)
+{
 	uint8_t hash[32];
 	memset(s, 0, sizeof *s);
 	s->min.v = INFINITY;
 	s->max.v = -INFINITY;
-	int rc = runview_open(run_dir, &view, err);
-	if (rc)
-		return rc;
 	s->last_k = runview_last_k(view);
 	for (size_t p = 0; p < runview_n_procs(view); p++) {
 		int v_min = runview_field(view, p, "v_min"),
@@ -72,13 +79,12 @@ summary_make(const char *run_dir, struct summary *s, struct err *err)
 		}
 	}
 	int64_t every = s->last_k / RESIDUAL_LOOKS;
-	rc = ledger_run(view, every > 0 ? every : 1, &s->ledger, &s->worst_residual, &s->worst_k,
+	int rc = ledger_run(view, every > 0 ? every : 1, &s->ledger, &s->worst_residual, &s->worst_k,
 	                err);
 	if (!rc)
 		rc = runview_trace(view, hash, err);
 	if (!rc)
 		hex(hash, s->trace);
-	runview_close(&view);
 	return rc;
 }
 
@@ -93,8 +99,11 @@ summary_print(const struct summary *s, const struct topo *t, FILE *f)
 	fprintf(f, "energy    %.6g J from feeds, %.6g J used, %.6g J lost, %.6g J unserved\n",
 	        l->source_j, l->useful_j, l->loss_j, l->unserved_j);
 	fprintf(f, "residual  %.2g of %.6g J\n", s->worst_residual, l->scale_j);
-	fprintf(f, "openings  %u link ends by death, %u by cut; %u ports\n", s->n_open[OPEN_DEATH],
-	        s->n_open[OPEN_CUT], s->n_port_open);
+	fprintf(f, "openings  %u link ends by death, %u by cut", s->n_open[OPEN_DEATH],
+	        s->n_open[OPEN_CUT]);
+	if (s->n_open[OPEN_FUSE])
+		fprintf(f, ", %u by fuse", s->n_open[OPEN_FUSE]);
+	fprintf(f, "; %u ports\n", s->n_port_open);
 }
 
 void

@@ -11,6 +11,7 @@
 #include "err.h"
 #include "json_out.h"
 #include "ledger.h"
+#include "runview.h"
 #include "topo.h"
 
 #define SUMMARY_RESIDUAL_MAX 1e-9 /* more than this is a defect of the model, docs/recorder.md */
@@ -32,6 +33,7 @@ struct summary {
 	char trace[65]; /* hexadecimal */
 };
 
+int summary_of(const struct runview *, struct summary *, struct err *);
 int summary_make(const char *run_dir, struct summary *, struct err *);
 void summary_print(const struct summary *, const struct topo *, FILE *);
 /* The members of an object that is open. */

@@ -52,7 +52,15 @@ enum wave_flag {
 	/* Bits 8 to 15, STATE: control periods since a live feed was heard of, 255: none known. */
 	WAVE_AGE_SHIFT = 8,
 	WAVE_AGE_MASK = 0xff << 8,
+	/* Bits 16 to 30, STATE: whose turn it is to shed or to restore (nodes/node_protect.h): least key,
+	 * and how many links away. Bit 31: to restore. */
+	WAVE_TURN_SHIFT = 16,
+	WAVE_TURN_MASK = 0x3ff << 16,
+	WAVE_TURN_HOPS_SHIFT = 26,
+	WAVE_TURN_HOPS_MASK = 0x1f << 26,
 };
+
+#define WAVE_TURN_RESTORE (UINT32_C(1) << 31)
 
 /* One link, one direction, one step. An open end sends its own bus voltage in m[]. */
 struct wave {
@@ -66,6 +74,8 @@ struct wave {
 enum offer_flag {
 	OFFER_ON = 1 << 0,
 	OFFER_OWNER = 1 << 1,
+	OFFER_SHED = 1 << 2,    /* order of the owner: switch the module off, at both inputs */
+	OFFER_RESTORE = 1 << 3, /* order of the owner: switch it on again */
 };
 struct offer {
 	uint32_t flags, epoch;
@@ -73,6 +83,11 @@ struct offer {
 	double v_ref_v; /* reference of the rail, if owner; NaN: keep */
 };
 
+enum answer_flag {
+	ANSWER_SERVED = 1 << 0,
+	ANSWER_SHED = 1 << 1,   /* the module is shed */
+	ANSWER_ORPHAN = 1 << 2, /* it has no owner: any of its nodes may give orders */
+};
 struct answer {
 	uint32_t phase, flags;
 	double energy_j; /* taken from this input during the period that ended, at the offered voltage */
@@ -127,7 +142,10 @@ struct core_cmd {
 	X(EV_PARK, "park", "subject")           /* scripted kill: last frame is k */                       \
 	X(EV_OWNER, "takeover", "module")       /* module: a: new owner's input, b: epoch */               \
 	X(EV_UNSERVED, "unserved", "subject")   /* a: 1 begins, 0 ends */                                  \
-	X(EV_BAD_MSG, "message.bad", "channel") /* a: reason; counted, named, dropped */
+	X(EV_BAD_MSG, "message.bad", "channel") /* a: reason; counted, named, dropped */                   \
+	X(EV_FUSE, "fuse.trip", "link")         /* a: 1 fast, 2 I2t, b: current A, c: sub-step */           \
+	X(EV_SHED, "shed", "module")            /* module: switched off for lack of power; a: its priority */ \
+	X(EV_RESTORED, "restored", "module")    /* module: switched on again */
 
 enum event_code {
 	EV_NONE_,

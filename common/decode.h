@@ -65,7 +65,7 @@ struct field {
 	const char *dflt; /* as written in a file; NULL: none, or derived as `doc` says */
 	const char *doc;
 	enum field_effect effect;
-	const char *effect_text; /* "fuses are parsed but do not act in this release" */
+	const char *effect_text; /* "channels are ideal in this release ..." */
 };
 
 struct schema {

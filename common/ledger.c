@@ -35,6 +35,7 @@ struct port_scan {
 	size_t node, module;
 	int live, paid, account; /* node */
 	int taken;               /* module */
+	double account0_j;         /* owed at the start of the mesh */
 	bool on;                 /* at frame k */
 	double base_j;           /* debt that was there before */
 };
@@ -188,7 +189,7 @@ link_now(const struct ledger_scan *c, const struct link_scan *s, int64_t k, int6
 static double
 debt(const struct runview *v, const struct port_scan *p, int64_t k)
 {
-	return total(v, p->module, p->taken, k) - total(v, p->node, p->paid, k);
+	return p->account0_j + total(v, p->module, p->taken, k) - total(v, p->node, p->paid, k);
 }
 
 /* Both sides live at frame k, in lives that have made a step. */
@@ -216,6 +217,7 @@ port_now(const struct ledger_scan *c, const struct port_scan *p, int64_t k, stru
 {
 	const struct runview *v = c->view;
 	double owed = debt(v, p, k), off = 0;
+	r->in_transit_j += p->account0_j;
 	if (p->on) {
 		/* Answers of periods that ended by the last port step below k have arrived; a port
 		 * becomes live at a port step. */
@@ -428,8 +430,12 @@ scan_begin(struct ledger_scan *c)
 			sent_before(c->view, &s->end[0], 0) + sent_before(c->view, &s->end[1], 0);
 	}
 	for (size_t i = 0; i < c->n_ports; i++) {
-		c->ports[i].on = false;
-		c->ports[i].base_j = 0;
+		struct port_scan *p = &c->ports[i];
+		double account = 0;
+		at(c->view, p->node, 0, p->account, &account);
+		p->account0_j = account;
+		p->on = account > 0;
+		p->base_j = 0;
 	}
 }
 

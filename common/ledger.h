@@ -9,7 +9,8 @@
  *
  *   in_flight   energy of the waves sent in step k-1 that the other end may still take in
  *   in_transit  -(what modules took and nodes have not yet paid): the account of each live port
- *               plus the answer that is under way; negative, for the bus still holds that energy
+ *               plus the answer that is under way; negative, for the bus still holds that energy.
+ *               Its change since the start (`initial: steady` begins with such accounts)
  *   abandoned   booked by nodes (line capacitance moved)
  *               + waves that no end took in
  *               + stored in dead lives, less what their successors began with

@@ -81,7 +81,8 @@ bool
 loadflow_link_live(const struct loadflow *l, size_t i)
 {
 	const struct topo_link *k = &l->topo->links[i];
-	if (k->p.open || (l->fault == LOADFLOW_LINK && l->index == i))
+	/* A converter holds its power, not a voltage: the rest has to stand without it. */
+	if (k->p.open || k->has_conv || (l->fault == LOADFLOW_LINK && l->index == i))
 		return false;
 	return l->fault != LOADFLOW_NODE || (k->a != l->index && k->b != l->index);
 }
@@ -471,8 +472,13 @@ loadflow_create(const struct topo *t, struct loadflow **ret, struct err *err)
 		loadflow_destroy(&l);
 		return rc;
 	}
-	for (size_t i = 0; i < t->n_nodes; i++)
-		l->load_w[i] = pwl_peak(&t->nodes[i].p.load_w);
+	for (size_t i = 0; i < t->n_nodes; i++) {
+		const struct node_params *p = &t->nodes[i].p;
+		l->load_w[i] = pwl_peak(&p->load_w);
+		if (p->has_conv)
+			l->load_w[i] +=
+				conv_input_w(&p->conv, t->nominal_v, pwl_peak(&p->conv.load_a));
+	}
 	for (size_t i = 0; i < t->n_modules; i++)
 		l->module_w[i] = module_peak_w(&t->modules[i].p, t->nominal_v);
 	loadflow_reset(l);

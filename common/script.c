@@ -5,13 +5,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "drill.h"
 #include "script_build.h"
 
 /* The head of the file: what is not an action. */
 struct head {
 	char name[TOPO_ID_MAX];
 	uint64_t seed;
-	int64_t duration_ns, settle_ns, watchdog_ns;
+	int64_t duration_ns, settle_ns, recover_ns, watchdog_ns;
 	double speed;
 };
 
@@ -37,8 +38,11 @@ decode_speed(struct decoder *d, const struct field *f, const struct yamldoc_node
 	}
 
 static const struct field fields_time[] = {
-	TIME("duration", duration_ns, 1e-6, 1e6, "plant time of the run; `--for` wins"),
+	TIME("duration", duration_ns, 1e-6, 1e6, "plant time up to the healing; `run --for` wins"),
 	TIME("settle", settle_ns, 0, 1e6, "plant time before the steady-state gate"),
+	TIME("recover", recover_ns, 1e-6, 1e6,
+	     "plant time from the healing at the end to the last look at the steady state "
+	     "(default: settle, at least 500ms)"),
 	CUSTOM("speed", decode_speed, "max (default), or a factor to real time"),
 	TIME("watchdog", watchdog_ns, 1e-3, 1e6, "wall time after which the drill is given up"),
 };
@@ -56,17 +60,18 @@ static const struct field fields_root[] = {
 	  .type = FIELD_SEED,
 	  .offset = offsetof(struct head, seed),
 	  .doc = "seed of the run" },
-	CUSTOM("params", NULL, "values for ${name} in the timeline"),
-	CUSTOM("matrix", NULL, "lists of values for ${name}"),
+	CUSTOM("params", NULL, "values for ${name} in the timeline and the conditions"),
+	CUSTOM("matrix", NULL, "lists of values for ${name}: one verdict per combination"),
 	{ .key = "time",
 	  .type = FIELD_SUB,
 	  .sub = &script_schema_time,
 	  .doc = "duration and speed" },
-	CUSTOM("steady_state", NULL, "gate before the first action"),
-	CUSTOM("blast_radius", NULL, "bounds on what may go down"),
-	CUSTOM("abort_if", NULL, "condition that ends the drill"),
+	CUSTOM("steady_state", NULL, "list of conditions, see steady_state"),
+	CUSTOM("blast_radius", NULL, "bounds on what the timeline may take down, see blast_radius"),
+	CUSTOM("abort_if", NULL,
+	       "condition that makes the verdict `aborted` when it holds at any time"),
 	CUSTOM("timeline", NULL, "list of actions"),
-	CUSTOM("expect", NULL, "list of expectations"),
+	CUSTOM("expect", NULL, "list of expectations, see expect"),
 };
 const struct schema script_schema_root = { "drill", "A scripted run.", fields_root,
 	                                   sizeof fields_root / sizeof *fields_root };
@@ -149,16 +154,36 @@ take_topology(struct script_build *b, const struct yamldoc_node *v, const char *
 }
 
 static void
+check_steps(struct script_build *b, const struct yamldoc_node *time, const struct script *s)
+{
+	const struct yamldoc_node *at[] = { yamldoc_get(time, "duration"),
+		                            yamldoc_get(time, "recover") };
+	const int64_t ns[] = { s->duration_ns, b->recover_ns };
+	for (size_t i = 0; i < 2; i++)
+		if (ns[i] % b->topo->step_ns && at[i])
+			decode_error(&b->d, at[i],
+			             "%.9g s is not a whole number of steps of %.9g s",
+			             (double)ns[i] * 1e-9, topo_step_s(b->topo));
+}
+
+static void
 load_head(struct script_build *b, const struct yamldoc_node *root, const char *path,
           struct script *s)
 {
-	struct head h = { .duration_ns = -1 };
+	enum { RECOVER_LEAST_NS = 500 * 1000 * 1000 }; /* some time constants of the control */
+	struct head h = { .duration_ns = -1, .recover_ns = -1 };
 	decode_map(&b->d, &script_schema_root, "a drill", root, &h);
 	const struct yamldoc_node *time = yamldoc_get(root, "time");
 	s->has_seed = yamldoc_get(root, "seed") != NULL;
 	s->seed = h.seed;
 	s->has_duration = h.duration_ns >= 0;
 	s->duration_ns = h.duration_ns;
+	s->settle_ns = h.settle_ns;
+	s->watchdog_ns = h.watchdog_ns;
+	b->duration_ns = s->has_duration ? s->duration_ns : INT64_MAX;
+	b->recover_ns = h.recover_ns >= 0                ? h.recover_ns
+	                : h.settle_ns > RECOVER_LEAST_NS ? h.settle_ns
+	                                                 : RECOVER_LEAST_NS;
 	s->has_speed = time && yamldoc_get(time, "speed");
 	s->speed = h.speed;
 	snprintf(s->name, sizeof s->name, "%s", h.name[0] ? h.name : "drill");
@@ -171,7 +196,17 @@ load_head(struct script_build *b, const struct yamldoc_node *root, const char *p
 			             i ? "matrix" : "params");
 	b->params = maps[0];
 	b->matrix = maps[1];
-	note_ignored(&b->d, root);
+	script_build_matrix(b, s);
+	if (!b->options->drill) {
+		note_ignored(&b->d, root);
+		return;
+	}
+	if (!s->has_duration)
+		decode_error(&b->d, time ? time : root,
+		             "'time: { duration: ... }' is missing: how long "
+		             "the drill takes");
+	else
+		check_steps(b, time, s);
 }
 
 static int
@@ -194,13 +229,17 @@ load_all(struct script_build *b, const struct yamldoc_node *root, const char *pa
 		return;
 	load_head(b, root, path, s);
 	const struct yamldoc_node *timeline = yamldoc_get(root, "timeline");
-	if (!timeline)
-		return;
 	size_t before = b->d.diags->n_errors;
-	script_build_timeline(b, timeline);
+	if (timeline)
+		script_build_timeline(b, timeline);
 	/* The order of actions says something only when all of them are understood. */
-	if (!b->d.nomem && b->d.diags->n_errors == before)
-		script_build_check(b, s->has_duration ? s->duration_ns : INT64_MAX);
+	bool timed = !b->d.nomem && b->d.diags->n_errors == before;
+	if (timed)
+		script_build_check(b);
+	for (size_t i = 0; i < b->n_actions; i++)
+		s->n_heal += (b->flags[i] & SCRIPT_HEALS) != 0;
+	s->end_ns = s->duration_ns + (s->n_heal ? b->recover_ns : 0);
+	script_build_expect(b, root, timed, s);
 }
 
 static int
@@ -212,6 +251,14 @@ bad_input(struct err *err, const char *path, size_t n)
 int
 script_load(const char *path, const struct topo *topo, struct diag_list *diags, struct script **ret,
             struct err *err)
+{
+	const struct script_options options = { .drill = false };
+	return script_load_with(path, topo, &options, diags, ret, err);
+}
+
+int
+script_load_with(const char *path, const struct topo *topo, const struct script_options *options,
+                 struct diag_list *diags, struct script **ret, struct err *err)
 {
 	size_t before = diags->n_errors, first = diags->n;
 	struct yamldoc *doc = NULL;
@@ -227,6 +274,7 @@ script_load(const char *path, const struct topo *topo, struct diag_list *diags, 
 	}
 	b->d = (struct decoder){ .doc = doc, .diags = diags, .pool = &pool };
 	b->topo = topo;
+	b->options = options;
 	load_all(b, yamldoc_root(doc), path, s);
 	diag_list_sort(diags, first);
 	size_t n = diags->n_errors - before;
@@ -281,6 +329,7 @@ script_destroy(struct script **s)
 	free((*s)->path);
 	free((*s)->topology);
 	free((*s)->actions);
+	drill_checks_destroy(&(*s)->checks);
 	free(*s);
 	*s = NULL;
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "err.h"
 #include "topo.h"
@@ -50,8 +51,22 @@ struct script {
 	uint64_t seed;
 	int64_t duration_ns;
 	double speed;               /* 0: max */
+	int64_t settle_ns, watchdog_ns; /* watchdog: 0, none given */
+	int64_t end_ns;             /* duration and, when something is healed after it, the recovery */
+	size_t n_heal;              /* actions that only heal, "heal.<id>", at the end of the duration */
+	size_t n_combinations;      /* of the matrix; 1 without one */
+	char chosen[256];           /* of this combination: "victim=n3 r=1Ohm" */
+	struct drill_checks *checks; /* drill.h; NULL: nothing is expected */
 	size_t n;
 	struct script_action *actions; /* by k, then file order */
+};
+
+/* How a file is read. */
+struct script_options {
+	bool drill;             /* for `voltloom drill`: healing, matrix, leases that end in time */
+	size_t combination;     /* of the matrix, < n_combinations */
+	size_t n_params;
+	char *const *params;    /* "name=value", over `params` and `matrix` of the file */
 };
 
 struct diag_list;
@@ -59,8 +74,13 @@ struct diag_list;
 /* Names are resolved against `topo`. All problems go to `diags`; any error: ERR_INPUT. */
 int script_load(const char *path, const struct topo *topo, struct diag_list *diags,
                 struct script **ret, struct err *);
+int script_load_with(const char *path, const struct topo *topo, const struct script_options *,
+                     struct diag_list *diags, struct script **ret, struct err *);
 /* Only finds `topology:` (resolved against the file's folder), for commands that are given a drill alone. */
 int script_topology(const char *path, char **ret, struct err *);
 void script_destroy(struct script **);
+const char *script_action_name(enum script_kind); /* "kill" */
+void script_print_actions(FILE *);                /* for people, one action per line */
+
 
 #endif

@@ -98,7 +98,7 @@ static const char *const later[] = { "hang",         "degrade",     "corrupt",  
 	                             "agent_freeze", "agent_reset", "relay_kill" };
 
 const char *
-script_kind_name(enum script_kind kind)
+script_action_name(enum script_kind kind)
 {
 	for (size_t i = 0; i < N_ROWS; i++)
 		if (rows[i].kind == kind)
@@ -531,5 +531,26 @@ script_print_reference(FILE *f)
 				        w->dflt ? ")" : "");
 		}
 		fprintf(f, " | %s | %s |\n", r->may_last ? "yes" : "", r->doc);
+	}
+}
+
+void
+script_print_actions(FILE *f)
+{
+	for (size_t i = 0; i < N_ROWS; i++) {
+		const struct action_row *r = &rows[i];
+		fprintf(f, "%-6s %-12s %s%s\n", r->name,
+		        r->on == ON_NODE   ? "node"
+		        : r->on == ON_LINK ? "link"
+		        : r->on & ON_LINK  ? "link, node"
+		                           : "node, module",
+		        r->doc, r->may_last ? "; may have for:" : "");
+		for (size_t j = 0; j < r->with->n; j++) {
+			const struct field *w = &r->with->fields[j];
+			if (w->effect == EFFECT_ACTS)
+				fprintf(f, "         with %s: %s%s%s%s\n", w->key, w->doc,
+				        w->dflt ? " (" : "", w->dflt ? w->dflt : "",
+				        w->dflt ? ")" : "");
+		}
 	}
 }

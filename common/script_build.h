@@ -4,7 +4,8 @@
  *   script.c           head of the file, result
  *   script_actions.c   table of actions with their parameters; entries of the timeline; times
  *   script_params.c    ${name}
- *   script_check.c     what cannot happen in this order (a start without a kill), leases
+ *   script_check.c     what cannot happen in this order (a start without a kill), leases, healing
+ *   script_expect.c    steady_state, blast_radius, abort_if, expect
  */
 #ifndef VL_SCRIPT_BUILD_H
 #define VL_SCRIPT_BUILD_H
@@ -22,6 +23,7 @@ enum {
 enum script_flag {
 	SCRIPT_LEASE_END = 1, /* ends what a `for:` began */
 	SCRIPT_BY_NODE = 2,   /* one of all links of a node: dropped where there is nothing to do */
+	SCRIPT_HEALS = 4,     /* added at the end of a drill */
 };
 
 struct script_with {
@@ -45,7 +47,9 @@ struct script_entry {
 struct script_build {
 	struct decoder d; /* first */
 	const struct topo *topo;
-	const struct yamldoc_node *params, *matrix;
+	const struct script_options *options;
+	const struct yamldoc_node *params, *matrix, *recover;
+	int64_t duration_ns, recover_ns; /* duration: INT64_MAX when not given */
 	struct script_entry entries[SCRIPT_ENTRIES_MAX];
 	size_t n_entries;
 	struct script_action actions[SCRIPT_ACTIONS_MAX];
@@ -62,11 +66,22 @@ const struct yamldoc_node *script_build_expand(struct script_build *, const stru
 void script_build_timeline(struct script_build *, const struct yamldoc_node *list);
 /* Orders the actions by step and checks the sequence; drops lease ends that find their link dead.
  */
-void script_build_check(struct script_build *, int64_t duration_ns);
-const char *script_kind_name(enum script_kind);
+void script_build_check(struct script_build *);
+/* The value of a parameter; NULL after an error at `at`. */
+const char *script_build_parameter(struct script_build *, const struct yamldoc_node *at,
+                                   const char *name);
+/* Checks `matrix` and the parameters from outside; fills n_combinations and chosen. */
+void script_build_matrix(struct script_build *, struct script *);
+/* After the timeline. `timed`: the actions are in order and their steps are known. */
+void script_build_expect(struct script_build *, const struct yamldoc_node *root, bool timed,
+                         struct script *);
 
 /* Reference of the actions for docs/drills.md. */
-extern const struct schema script_schema_entry, script_schema_time, script_schema_root;
+extern const struct schema script_schema_entry, script_schema_time, script_schema_root,
+	script_schema_gate, script_schema_blast, script_schema_expect;
 void script_print_reference(FILE *);
+/* The words before and after the tables (script_doc.c). */
+void script_print_preface(FILE *);
+void script_print_meaning(FILE *);
 
 #endif

@@ -51,7 +51,7 @@ check_kill(struct script_build *b, struct state *s, const struct script_action *
 {
 	const int64_t least = 2; /* the evidence needs the waves of steps K-2 and K-1 */
 	struct proc_state *p = &s->procs[a->target];
-	const char *id = proc_id(b->topo, a->target), *what = script_kind_name(a->kind);
+	const char *id = proc_id(b->topo, a->target), *what = script_action_name(a->kind);
 	if (p->down) {
 		decode_error(&b->d, at, "%s: '%s' is already down since %.9g s (action '%s')", what,
 		             id, seconds(b, p->since_k), p->by);
@@ -73,7 +73,7 @@ check_start(struct script_build *b, struct state *s, const struct script_action 
             const struct yamldoc_node *at)
 {
 	struct proc_state *p = &s->procs[a->target];
-	const char *id = proc_id(b->topo, a->target), *what = script_kind_name(a->kind);
+	const char *id = proc_id(b->topo, a->target), *what = script_action_name(a->kind);
 	if (!p->down) {
 		decode_error(&b->d, at, "%s: '%s' runs; there is no kill or stop of it before",
 		             what, id);
@@ -99,6 +99,8 @@ check_start(struct script_build *b, struct state *s, const struct script_action 
 					what, b->topo->links[n->links[i]].id, id);
 	}
 	*p = (struct proc_state){ .since_k = a->k, .by = a->id };
+	if (a->target < b->topo->n_nodes)
+		s->level_w[a->target] = NAN; /* the new life begins with the file's curve */
 }
 
 static const struct proc_state *
@@ -116,7 +118,7 @@ check_link(struct script_build *b, struct state *s, const struct script_action *
            const struct yamldoc_node *at, unsigned flags)
 {
 	const struct topo_link *l = &b->topo->links[a->target];
-	const char *node, *what = script_kind_name(a->kind);
+	const char *node, *what = script_action_name(a->kind);
 	const struct proc_state *dead = dead_end(b, s, a->target, &node);
 	bool open = s->cut[a->target] || s->open[a->target];
 	if (flags & SCRIPT_LEASE_END && (dead || !s->cut[a->target])) {
@@ -160,7 +162,7 @@ check_bus(struct script_build *b, struct state *s, struct script_action *a,
 	if (s->procs[n].down) {
 		if (!lease_end)
 			decode_error(&b->d, at, "%s: '%s' is down at that time (action '%s')",
-			             script_kind_name(a->kind), node->id, s->procs[n].by);
+			             script_action_name(a->kind), node->id, s->procs[n].by);
 		return !lease_end;
 	}
 	if (a->kind == SCRIPT_SHORT) {
@@ -258,8 +260,106 @@ state_free(struct state *s)
 	free(s->before_w);
 }
 
+/* ---- healing ----------------------------------------------------------------------------------
+ */
+
+/* Leases that would outlive the drill end with it. */
+static void
+end_leases(struct script_build *b)
+{
+	for (size_t i = 0; i < b->n_actions; i++) {
+		struct script_action *a = &b->actions[i];
+		double left_s = (double)(b->duration_ns - a->at_ns) * 1e-9;
+		if (b->flags[i] & SCRIPT_LEASE_END && a->at_ns > b->duration_ns) {
+			a->at_ns = b->duration_ns;
+			a->k = a->at_ns / b->topo->step_ns;
+		}
+		if (a->kind != SCRIPT_SHORT)
+			continue;
+		if (isnan(a->for_s))
+			decode_error(&b->d, b->places[i],
+			             "short: in a drill a short has to end; give it 'for:'");
+		else if (a->for_s > left_s)
+			a->for_s = left_s;
+	}
+}
+
+static struct script_action *
+heal(struct script_build *b, enum script_kind kind, enum script_target target_kind, uint32_t target,
+     const char *id)
+{
+	struct script_action *a = script_build_add(b, b->recover, SCRIPT_HEALS);
+	if (!a)
+		return NULL;
+	int64_t period = b->topo->port_period;
+	bool rounded = kind == SCRIPT_START || kind == SCRIPT_CONT;
+	/* In the step behind the last sample that is judged: a new life begins with a frame. */
+	int64_t at_ns = b->duration_ns + b->topo->step_ns;
+	*a = (struct script_action){
+		.at_ns = at_ns,
+		.k = at_ns / b->topo->step_ns,
+		.kind = kind,
+		.target_kind = target_kind,
+		.target = target,
+		.level_w = NAN,
+		.r_ohm = NAN,
+		.for_s = NAN,
+		.precharge_ohm = NAN,
+		.bypass_s = NAN,
+	};
+	if (rounded)
+		a->k = (a->k + period - 1) / period * period;
+	snprintf(a->id, sizeof a->id, "heal.%.26s", id);
+	return a;
+}
+
+/* What the timeline left broken. */
+static void
+heal_all(struct script_build *b, const struct state *s)
+{
+	const struct topo *t = b->topo;
+	const char *node;
+	for (uint32_t i = 0; i < t->n_links; i++) {
+		if (!s->cut[i])
+			continue;
+		if (dead_end(b, s, i, &node))
+			decode_error(&b->d, NULL,
+			             "link '%s' is cut and its node '%s' is down at the end: "
+			             "neither can "
+			             "be healed; heal the link before its node goes down",
+			             t->links[i].id, node);
+		else
+			heal(b, SCRIPT_HEAL, TARGET_LINK, i, t->links[i].id);
+	}
+	for (uint32_t i = 0; i < t->n_nodes + t->n_modules; i++)
+		if (s->procs[i].down)
+			heal(b, s->procs[i].stopped ? SCRIPT_CONT : SCRIPT_START, TARGET_PROC, i,
+			     proc_id(t, i));
+	for (uint32_t i = 0; i < t->n_nodes; i++) {
+		double level = pwl_at(&t->nodes[i].p.load_w, b->duration_ns);
+		if (s->procs[i].down || isnan(s->level_w[i]) || s->level_w[i] == level)
+			continue;
+		struct script_action *a = heal(b, SCRIPT_LOAD, TARGET_PROC, i, t->nodes[i].id);
+		if (a)
+			a->level_w = level;
+	}
+}
+
+static void
+check_in_time(struct script_build *b, size_t i)
+{
+	const struct script_action *a = &b->actions[i];
+	bool drill = b->options->drill;
+	if (a->at_ns < b->duration_ns || b->flags[i] & SCRIPT_LEASE_END)
+		return;
+	yamldoc_diag(b->d.doc, b->d.diags, drill ? DIAG_ERROR : DIAG_WARNING, b->places[i],
+	             "action '%s' at %.9g s never acts: the %s ends at %.9g s", a->id,
+	             (double)a->at_ns * 1e-9, drill ? "drill" : "run",
+	             (double)b->duration_ns * 1e-9);
+}
+
 void
-script_build_check(struct script_build *b, int64_t duration_ns)
+script_build_check(struct script_build *b)
 {
 	struct state s = { 0 };
 	if (state_init(&s, b->topo)) {
@@ -267,22 +367,27 @@ script_build_check(struct script_build *b, int64_t duration_ns)
 		state_free(&s);
 		return;
 	}
+	bool heals = b->options->drill && b->duration_ns != INT64_MAX;
+	if (heals)
+		end_leases(b);
 	order(b);
-	size_t keep = 0;
+	size_t keep = 0, before = b->d.diags->n_errors;
 	for (size_t i = 0; i < b->n_actions; i++) {
 		if (!check_action(b, &s, i)) {
 			b->places[i] = NULL;
 			continue;
 		}
-		if (b->actions[i].at_ns >= duration_ns && !(b->flags[i] & SCRIPT_LEASE_END))
-			yamldoc_diag(b->d.doc, b->d.diags, DIAG_WARNING, b->places[i],
-			             "action '%s' at %.9g s never acts: the run ends at %.9g s",
-			             b->actions[i].id, (double)b->actions[i].at_ns * 1e-9,
-			             (double)duration_ns * 1e-9);
+		check_in_time(b, i);
 	}
-	for (size_t i = 0; i < b->n_actions; i++)
-		if (b->places[i])
-			b->actions[keep++] = b->actions[i];
+	for (size_t i = 0; i < b->n_actions; i++) {
+		if (!b->places[i])
+			continue;
+		b->actions[keep] = b->actions[i];
+		b->flags[keep] = b->flags[i];
+		b->places[keep++] = b->places[i];
+	}
 	b->n_actions = keep;
+	if (heals && b->d.diags->n_errors == before)
+		heal_all(b, &s);
 	state_free(&s);
 }

@@ -8,12 +8,13 @@
 #include "diag.h"
 #include "ledger.h"
 
-enum group { GROUP_NODE, GROUP_FEED, GROUP_LINK, GROUP_MODULE, GROUP_MESH, N_GROUPS };
-static const char *const group_names[N_GROUPS] = { "node", "feed", "link", "module", "mesh" };
+enum group { GROUP_NODE, GROUP_FEED, GROUP_CONV, GROUP_LINK, GROUP_MODULE, GROUP_MESH, N_GROUPS };
+static const char *const group_names[N_GROUPS] = { "node", "feed", "conv", "link", "module",
+	                                             "mesh" };
 /* What the id in the second place is of. */
-static const char *const group_ids[N_GROUPS] = { "node", "node", "link", "module", NULL };
+static const char *const group_ids[N_GROUPS] = { "node", "node", "node", "link", "module", NULL };
 
-enum source { OF_FIELD, OF_INPUT, OF_LINK, OF_LINK_OPEN, OF_LEDGER };
+enum source { OF_FIELD, OF_INPUT, OF_LINK, OF_LINK_OPEN, OF_LINK_CONV, OF_LEDGER };
 
 static const struct row {
 	enum group group;
@@ -26,22 +27,32 @@ static const struct row {
 	{ GROUP_NODE, "v_min", "V", OF_FIELD, "v_min", 0 },
 	{ GROUP_NODE, "v_max", "V", OF_FIELD, "v_max", 0 },
 	{ GROUP_NODE, "v_sc", "V", OF_FIELD, "v_sc", 0 },
+	{ GROUP_NODE, "v_meas", "V", OF_FIELD, "v_meas", 0 },
 	{ GROUP_NODE, "loading", "1", OF_FIELD, "loading", 0 },
 	{ GROUP_NODE, "dv", "V", OF_FIELD, "dv", 0 },
 	{ GROUP_NODE, "di", "V", OF_FIELD, "di", 0 },
 	{ GROUP_NODE, "x", "1", OF_FIELD, "x", 0 },
 	{ GROUP_FEED, "i", "A", OF_FIELD, "feed_i", 0 },
 	{ GROUP_FEED, "loading", "1", OF_FIELD, "loading", 0 },
+	{ GROUP_FEED, "i_meas", "A", OF_FIELD, "feed_i_meas", 0 },
+	{ GROUP_CONV, "vo", "V", OF_FIELD, "conv_vo", 0 },
+	{ GROUP_CONV, "i", "A", OF_FIELD, "conv_i", 0 },
 	{ GROUP_LINK, "i", "A", OF_LINK, "i", 0 },
 	{ GROUP_LINK, "i_avg", "A", OF_LINK, "i_avg", 0 },
 	{ GROUP_LINK, "open", "1", OF_LINK_OPEN, "state", 0 },
+	{ GROUP_LINK, "conv_vo", "V", OF_LINK_CONV, "conv_vo", 0 },
+	{ GROUP_LINK, "conv_i", "A", OF_LINK_CONV, "conv_i", 0 },
+	{ GROUP_LINK, "conv_set_p", "W", OF_LINK_CONV, "conv_set_p", 0 },
 	{ GROUP_MODULE, "v_in", "V", OF_FIELD, "v_in", 0 },
+	{ GROUP_MODULE, "v_in_min", "V", OF_FIELD, "v_in_min", 0 },
+	{ GROUP_MODULE, "v_in_max", "V", OF_FIELD, "v_in_max", 0 },
 	{ GROUP_MODULE, "v", "V", OF_FIELD, "v", 0 },
 	{ GROUP_MODULE, "i", "A", OF_FIELD, "i", 0 },
 	{ GROUP_MODULE, "p", "W", OF_FIELD, "p", 0 },
 	{ GROUP_MODULE, "i_in", "A", OF_INPUT, "i", 0 },
 	{ GROUP_MODULE, "owner", "1", OF_FIELD, "owner", 0 },
 	{ GROUP_MODULE, "served", "1", OF_FIELD, "served", 0 },
+	{ GROUP_MODULE, "shed", "1", OF_FIELD, "shed", 0 },
 	{ GROUP_MODULE, "phase", "1", OF_FIELD, "phase", 0 },
 	{ GROUP_MODULE, "throughput", "1", OF_FIELD, "throughput", 0 },
 	{ GROUP_MODULE, "errors", "1", OF_FIELD, "errors", 0 },
@@ -64,6 +75,10 @@ struct signal {
 	char field[FIELD_MAX];
 	size_t proc[2]; /* OF_LINK: ends a and b; else the first */
 	int index[2];   /* of the field; -1: not looked up yet */
+	/* The life of the last sample, in which the next one is looked for first. */
+	const struct rec_file *life[2];
+	int64_t first_k[2], last_k[2];
+	bool whole[2]; /* the field is an integer */
 };
 
 struct signal_list {
@@ -147,6 +162,7 @@ n_ids(const struct topo *t, enum group g)
 	switch (g) {
 	case GROUP_NODE:
 	case GROUP_FEED:
+	case GROUP_CONV:
 		return t->n_nodes;
 	case GROUP_LINK:
 		return t->n_links;
@@ -247,6 +263,8 @@ add_one(struct signal_list *l, const struct row *row, size_t i, struct err *err)
 	if (row->group == GROUP_LINK) {
 		s.proc[0] = t->links[i].a;
 		s.proc[1] = t->links[i].b;
+		if (row->source == OF_LINK_CONV)
+			s.proc[0] = s.proc[1] = t->links[i].conv.node;
 		snprintf(s.field, sizeof s.field, "link.%s.%s", id, row->field);
 	} else {
 		s.proc[0] = s.proc[1] = i + (row->group == GROUP_MODULE ? t->n_nodes : 0);
@@ -260,7 +278,9 @@ add_mesh(struct signal_list *l, const struct row *row, struct err *err)
 {
 	struct signal s = { .row = row, .index = { -1, -1 } };
 	snprintf(s.name, sizeof s.name, "mesh.%s", row->name);
-	int rc = l->ledger ? 0 : ledger_create(l->view, &l->ledger, err);
+	/* A view without a record has names, but no ledger. */
+	bool wanted = !l->ledger && runview_last_k(l->view) >= 0;
+	int rc = wanted ? ledger_create(l->view, &l->ledger, err) : 0;
 	return rc ? rc : add(l, &s, err);
 }
 
@@ -278,6 +298,10 @@ add_matches(struct signal_list *l, const struct row *row, const struct wanted *w
 		any_id = true;
 		if (row->group == GROUP_FEED && !t->nodes[i].p.has_feed)
 			continue;
+		if (row->group == GROUP_CONV && !t->nodes[i].p.has_conv)
+			continue;
+		if (row->source == OF_LINK_CONV && !t->links[i].has_conv)
+			continue;
 		if (row->source == OF_INPUT) {
 			rc = add_inputs(l, row, &t->modules[i], t->n_nodes + i, w->part[3], &hit,
 			                err);
@@ -294,6 +318,10 @@ add_matches(struct signal_list *l, const struct row *row, const struct wanted *w
 		return err_set(err, ERR_NOTFOUND,
 		               row->group == GROUP_FEED
 		                       ? "signal '%s': this node has no feed"
+		               : row->group == GROUP_CONV
+		                       ? "signal '%s': this node has no converter"
+		               : row->source == OF_LINK_CONV
+		                       ? "signal '%s': this link has no converter"
 		                       : "signal '%s': this module is not fed by that node",
 		               name);
 	return 0;
@@ -394,13 +422,35 @@ signal_unit(const struct signal_list *l, size_t i)
 	return l->s[i].row->unit;
 }
 
+/* Finds the life that has frame k. */
 static bool
-value(const struct signal_list *l, struct signal *s, int end, int64_t k, double *ret)
+look_up(const struct signal_list *l, struct signal *s, int end, int64_t k)
 {
 	/* A process may get its first life after the list was made. */
 	if (s->index[end] < 0)
 		s->index[end] = runview_field(l->view, s->proc[end], s->field);
-	return runview_value(l->view, s->proc[end], s->index[end], k, ret);
+	int life = s->index[end] < 0 ? -1 : runview_life_at(l->view, s->proc[end], k);
+	if (life < 0)
+		return false;
+	size_t n;
+	s->life[end] = runview_life(l->view, s->proc[end], (size_t)life);
+	s->first_k[end] = rec_file_first_k(s->life[end]);
+	s->last_k[end] = rec_file_last_k(s->life[end]);
+	s->whole[end] = rec_file_fields(s->life[end], &n)[s->index[end]].type == 'i';
+	return true;
+}
+
+static bool
+value(const struct signal_list *l, struct signal *s, int end, int64_t k, double *ret)
+{
+	bool near = s->life[end] && k >= s->first_k[end] && k <= s->last_k[end];
+	if (!near && !look_up(l, s, end, k))
+		return false;
+	const union rec_word *w = rec_file_frame(s->life[end], k);
+	if (!w)
+		return false;
+	*ret = s->whole[end] ? (double)w[s->index[end]].i : w[s->index[end]].f;
+	return true;
 }
 
 static bool
@@ -420,7 +470,7 @@ link_value(const struct signal_list *l, struct signal *s, int64_t k, double *ret
 static bool
 mesh_value(struct signal_list *l, const struct signal *s, int64_t k, double *ret)
 {
-	if (k < 0 || k > runview_last_k(l->view))
+	if (!l->ledger || k < 0 || k > runview_last_k(l->view))
 		return false;
 	if (!l->has_now || l->now.k != k)
 		ledger_at(l->ledger, k, &l->now);
@@ -437,6 +487,7 @@ signal_at(struct signal_list *l, size_t i, int64_t k, double *ret)
 	switch (s->row->source) {
 	case OF_FIELD:
 	case OF_INPUT:
+	case OF_LINK_CONV:
 		return value(l, s, 0, k, ret);
 	case OF_LINK:
 	case OF_LINK_OPEN:

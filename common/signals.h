@@ -2,8 +2,9 @@
  * signals.h - quantities of a run by name, in SI units.
  *
  *   node.<id>.{v,v_min,v_max,v_sc,loading,dv,di,x}      feed.<node>.{i,loading}
- *   link.<id>.{i,i_avg,open}
- *   module.<id>.{v_in,v,i,p,owner,served,phase,throughput,errors,temp}, module.<id>.i_in.<node>
+ *   conv.<node>.{vo,i}      (i: of the inductor, from the bus to the output)
+ *   link.<id>.{i,i_avg,open}, with a converter link.<id>.{conv_vo,conv_i,conv_set_p} as recorded
+ *   module.<id>.{v_in,v_in_min,v_in_max,v,i,p,owner,served,phase,throughput,errors,temp}, module.<id>.i_in.<node>
  *   mesh.{energy_residual,unserved_j,source_j,loss_j}
  *
  * A `*` in the place of an id matches any characters. A dead process has no samples. A link's

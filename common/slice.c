@@ -73,7 +73,32 @@ chan_port(struct slice_chan *c, const struct topo *t, uint32_t port)
 	c->edge = (uint32_t)t->n_links + port;
 	c->input = p->input;
 	c->r_port_ohm = t->modules[p->module].p.r_port_ohm;
+	c->p_init_w = p->p_init_w;
 	c->owner = p->input == 0;
+	c->priority = t->modules[p->module].p.priority;
+}
+
+/* The converters that this node has at its links. */
+static int
+fill_convs(struct slice *s, const struct topo *t, uint32_t self)
+{
+	const struct topo_node *n = &t->nodes[self];
+	s->convs = calloc(n->n_links ? n->n_links : 1, sizeof *s->convs);
+	if (!s->convs)
+		return -1;
+	for (size_t l = 0; l < n->n_links; l++) {
+		const struct topo_link *k = &t->links[n->links[l]];
+		if (!k->has_conv || k->conv.node != self)
+			continue;
+		struct slice_conv *c = &s->convs[s->n_convs++];
+		c->chan = (uint32_t)l;
+		c->conv = k->conv.conv;
+		if (copy_pwl(&c->power_w, &k->conv.power_w))
+			return -1;
+		for (size_t i = 0; i < c->power_w.n && k->a != self; i++)
+			c->power_w.p[i].level = 0 - c->power_w.p[i].level;
+	}
+	return 0;
 }
 
 static int
@@ -91,6 +116,8 @@ fill_node(struct slice *s, const struct topo *t, uint32_t i)
 		return -1;
 	for (size_t l = 0; l < n->n_links; l++)
 		chan_link(&s->chans[s->n_chans++], t, n->links[l], i);
+	if (fill_convs(s, t, i))
+		return -1;
 	for (size_t p = 0; p < n->n_ports; p++) {
 		struct slice_chan *c = &s->chans[s->n_chans++];
 		uint32_t module = t->ports[n->ports[p]].module;
@@ -124,6 +151,8 @@ fill_module(struct slice *s, const struct topo *t, uint32_t i)
 		/* The input capacitor begins at the highest of the module's feeds. */
 		s->init_v_v = fmax(s->init_v_v, peer->p.v_init_v);
 	}
+	if (m->p.v_init_v > 0)
+		s->init_v_v = m->p.v_init_v;
 	return 0;
 }
 
@@ -167,6 +196,11 @@ slice_destroy(struct slice **ps)
 		free(s->module.load_w.p);
 		free(s->module.phases);
 	}
+	for (size_t i = 0; i < s->n_convs; i++) {
+		free(s->convs[i].conv.load_a.p);
+		free(s->convs[i].power_w.p);
+	}
+	free(s->convs);
 	free(s->chans);
 	free(s->cmds);
 	free(s->starts);

@@ -30,13 +30,22 @@ struct slice_chan {
 	/* ports */
 	uint32_t input;               /* input of the module */
 	double r_port_ohm;
+	double p_init_w;              /* node: what the module draws at t = 0 */
 	bool owner;                   /* the node owns the module at the start (epoch 1) */
+	uint32_t priority;            /* of the module: lowest is shed first */
 };
 
 /* A scripted start of a neighbour: this process waits at step j for it. */
 struct slice_start {
 	uint32_t chan, peer_inc;
 	int64_t j;
+};
+
+/* A converter of this node at a link. */
+struct slice_conv {
+	uint32_t chan;
+	struct conv_params conv;
+	struct pwl power_w;           /* into the link */
 };
 
 struct slice {
@@ -58,6 +67,8 @@ struct slice {
 		struct node_params node;
 		struct module_params module;
 	};
+	size_t n_convs;               /* node only */
+	struct slice_conv *convs;
 	size_t n_cmds;
 	struct core_cmd *cmds;        /* scripted commands, ascending k */
 	int64_t kill_k;               /* scripted kill at K (last frame K-1), INT64_MAX: none */

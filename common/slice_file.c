@@ -105,12 +105,20 @@ static const struct field conv_rows[] = {
 	ROW(conv_params, F64, kc),
 	ROW(conv_params, F64, p_fixed_w),
 	ROW(conv_params, F64, i_lim_a),
+	ROW(conv_params, F64, k_sw_s),
+	ROW(conv_params, F64, c_oss_f),
+	ROW(conv_params, F64, f_sw_hz),
 	ROW_LIST(conv_params, "load_a", load_a.p, load_a.n, TOPO_PWL_MAX, pwl_table),
 };
 static const struct table conv_table = TABLE(conv_rows);
 
 static const struct field node_rows[] = {
 	ROW(node_params, F64, v_init_v),
+	ROW(node_params, BOOL, steady),
+	ROW(node_params, F64, feed_init_a),
+	ROW(node_params, F64, dv_init_v),
+	ROW(node_params, F64, di_init_v),
+	ROW(node_params, F64, x_init),
 	ROW(node_params, F64, c_bus_f),
 	ROW(node_params, BOOL, has_sc),
 	ROW(node_params, F64, c_sc_f),
@@ -122,6 +130,7 @@ static const struct field node_rows[] = {
 	ROW(node_params, F64, kc_per_s),
 	ROW(node_params, F64, ki_v_per_s),
 	ROW(node_params, F64, v_nom_v),
+	ROW(node_params, BOOL, sensors_realistic),
 	ROW_LIST(node_params, "load_w", load_w.p, load_w.n, TOPO_PWL_MAX, pwl_table),
 	ROW(node_params, BOOL, has_conv),
 	ROW_MAP(node_params, conv, conv_table),
@@ -132,6 +141,7 @@ static const struct field module_rows[] = {
 	ROW_ENUM(module_params, class, MODULE_RESISTIVE),
 	ROW_LIST(module_params, "load_w", load_w.p, load_w.n, TOPO_PWL_MAX, pwl_table),
 	ROW(module_params, F64, r_load_ohm),
+	ROW(module_params, F64, v_init_v),
 	ROW(module_params, F64, c_in_f),
 	ROW(module_params, F64, r_port_ohm),
 	ROW(module_params, F64, n_turns),
@@ -157,12 +167,16 @@ static const struct field chan_rows[] = {
 	ROW_AS(slice_chan, "link_l_h", F64, link.l_h),
 	ROW_AS(slice_chan, "link_l_eff_h", F64, link.l_eff_h),
 	ROW_AS(slice_chan, "link_fuse_a", F64, link.fuse_a),
+	ROW_AS(slice_chan, "link_fuse_i2t_a2s", F64, link.fuse_i2t_a2s),
 	ROW_AS(slice_chan, "link_precharge_ohm", F64, link.precharge_ohm),
+	ROW_AS(slice_chan, "link_i_init_a", F64, link.i_init_a),
 	ROW_AS(slice_chan, "link_open", BOOL, link.open),
 	ROW(slice_chan, F64, peer_v_init_v),
 	ROW(slice_chan, U32, input),
 	ROW(slice_chan, F64, r_port_ohm),
+	ROW(slice_chan, F64, p_init_w),
 	ROW(slice_chan, BOOL, owner),
+	ROW(slice_chan, U32, priority),
 };
 static const struct table chan_table = TABLE(chan_rows);
 
@@ -194,7 +208,18 @@ static const struct table start_table = TABLE(start_rows);
 		ROW_LIST(slice, "starts", starts, n_starts, CMDS_MAX, start_table),                \
 		ROW(slice, I64, stall_ns)
 
-static const struct field node_slice_rows[] = { SLICE_ROWS, ROW_MAP(slice, node, node_table) };
+static const struct field slice_conv_rows[] = {
+	ROW(slice_conv, U32, chan),
+	ROW_MAP(slice_conv, conv, conv_table),
+	ROW_LIST(slice_conv, "power_w", power_w.p, power_w.n, TOPO_PWL_MAX, pwl_table),
+};
+static const struct table slice_conv_table = TABLE(slice_conv_rows);
+
+static const struct field node_slice_rows[] = {
+	SLICE_ROWS,
+	ROW_MAP(slice, node, node_table),
+	ROW_LIST(slice, "convs", convs, n_convs, TOPO_DEGREE_MAX, slice_conv_table),
+};
 static const struct field module_slice_rows[] = { SLICE_ROWS,
 	                                          ROW_MAP(slice, module, module_table) };
 static const struct table slice_tables[] = {
@@ -544,6 +569,12 @@ check(const struct slice *s, const char *path, struct err *err)
 	}
 	if (n_links > TOPO_DEGREE_MAX || s->n_chans - n_links > TOPO_PORTS_MAX)
 		what = "chans: too many of a kind";
+	for (size_t i = 0; i < s->n_convs; i++) {
+		const struct slice_conv *c = &s->convs[i];
+		if (c->chan >= n_links || (i && c->chan <= c[-1].chan) ||
+		    !(c->conv.l_h > 0 && c->conv.c_out_f > 0))
+			what = "convs: chan, conv";
+	}
 	for (size_t i = 0; i < s->n_cmds; i++) {
 		const struct core_cmd *c = &s->cmds[i];
 		if (c->chan < -1 || c->chan >= (int64_t)s->n_chans || (i && c->k < c[-1].k))

@@ -10,8 +10,8 @@
 #define SET_MIN_V 45.0
 #define SET_MAX_V 50.5
 /* A state of rest is found when shares agree to this and the mean voltage to this many volts. */
-#define TOL_X 1e-11
-#define TOL_V 1e-10
+#define TOL_X 1e-9
+#define TOL_V 1e-9
 #define NEWTON_MAX 40
 
 struct steady_work {
@@ -221,9 +221,10 @@ steady_improve(struct steady *s, const struct steady_island *d, double v_err)
 	return true;
 }
 
-/* Takes feeds out of the sharing that cannot carry their part; true: there was one. */
+/* Takes feeds out of the sharing that cannot carry their part, or (once the island rests) whose
+ * set-point is clamped; true: there was one. */
 static bool
-steady_limit(struct steady *s, const struct steady_island *d)
+steady_limit(struct steady *s, const struct steady_island *d, bool rests)
 {
 	bool found = false;
 	for (size_t k = 0; k < d->n; k++) {
@@ -232,9 +233,9 @@ steady_limit(struct steady *s, const struct steady_island *d)
 		double *set = &s->flow->v_set_v[f];
 		if (d->x * p->i_rated_a >= p->i_max_a)
 			s->feed[f] = STEADY_LIMIT;
-		else if (*set >= SET_MAX_V)
+		else if (rests && *set >= SET_MAX_V)
 			s->feed[f] = STEADY_HIGH;
-		else if (*set <= SET_MIN_V)
+		else if (rests && *set <= SET_MIN_V)
 			s->feed[f] = STEADY_LOW;
 		else
 			continue;
@@ -255,21 +256,23 @@ steady_island(struct steady *s, uint32_t number, struct loadflow_verdict *v)
 		d.n = steady_gather(s, number);
 		if (!d.n)
 			return l->solved;
-		for (int i = 0; i < NEWTON_MAX && !rests; i++) {
+		bool fewer = false;
+		for (int i = 0; i < NEWTON_MAX && !rests && !fewer; i++) {
 			rests = steady_at_rest(s, &d, &v_err);
-			/* A share beyond a limit cannot be reached: no use in going on. */
-			if (!rests && (!steady_improve(s, &d, v_err)))
+			/* What the loads take tells early which parts nobody can carry. */
+			fewer = steady_limit(s, &d, rests);
+			if (rests || fewer)
+				break;
+			if (!steady_improve(s, &d, v_err))
 				return false;
 			for (size_t k = 0; k < d.n; k++) {
 				double *set = &l->v_set_v[s->w->feeds[k]];
 				*set = fmin(fmax(*set, 0), 2 * SET_MAX_V);
 			}
-			if (!rests)
-				loadflow_solve(l, l->fault, l->index, v);
+			loadflow_solve(l, l->fault, l->index, v);
 			if (!l->solved)
 				return false;
 		}
-		bool fewer = steady_limit(s, &d);
 		if (!rests && !fewer)
 			return false;
 		if (!fewer)
@@ -330,8 +333,8 @@ steady_corrections(struct steady *s, uint32_t n_islands)
 				continue;
 			s->dv_v[i] = w->rhs[i] + (part > 0 ? sum / part : 0);
 			if (s->feed[i] == STEADY_CONTROLS)
-				s->di_v[i] = s->flow->v_set_v[i] - t->nodes[i].p.feed.v0_v -
-				             s->dv_v[i];
+				s->di_v[i] =
+					s->flow->v_set_v[i] - t->nodes[i].p.feed.v0_v - s->dv_v[i];
 		}
 	}
 	return true;

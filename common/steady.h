@@ -32,7 +32,7 @@ struct steady {
 	enum steady_feed *feed; /* CONTROLS: takes part in sharing; else what holds it */
 	bool *shares;           /* in an island that rests under consensus */
 	bool solved;            /* a state of rest exists */
-	bool plain;             /* some island is not as its nodes' control would have it, see above */
+	bool plain; /* some island is not as its nodes' control would have it, see above */
 	struct steady_work *w;
 };
 

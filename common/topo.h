@@ -47,14 +47,24 @@ struct feed_params {
 	double v0_v, r_d_ohm, i_rated_a, i_max_a, tau_s;
 };
 
-/* Averaged 4-switch converter with its own output and load (docs/models); acts from the next release. */
+/* Averaged 4-switch converter with its own output and load (docs/models/converter.md). */
 struct conv_params {
 	double l_h, r_ohm, c_out_f, v_ref_v, kp, ki, kc, p_fixed_w, i_lim_a;
-	struct pwl load_a;
+	double k_sw_s, c_oss_f, f_sw_hz; /* switching losses */
+	struct pwl load_a;                /* negative: a source at the output */
+};
+
+/* The same converter at an end of a link, where it sets the power through it. */
+struct link_conv_params {
+	uint32_t node;       /* the end that has it; TOPO_NODES_MAX: not said */
+	struct conv_params conv; /* without load, v_ref and ki */
+	struct pwl power_w;  /* set-point, positive from end a to end b */
 };
 
 struct node_params {
 	double v_init_v;           /* bus and supercapacitor at t = 0 */
+	bool steady;               /* `initial: steady`: v_init_v and these are of the load flow */
+	double feed_init_a, dv_init_v, di_init_v, x_init;
 	double c_bus_f;
 	bool has_sc;
 	double c_sc_f, r_sc_ohm;
@@ -63,6 +73,7 @@ struct node_params {
 	enum control_kind control;
 	double kv_per_s, kc_per_s, ki_v_per_s; /* gains of the distributed control */
 	double v_nom_v;            /* set-point of the distributed control */
+	bool sensors_realistic;    /* what its firmware sees: 12 bits, noise, gain and offset errors */
 	struct pwl load_w;         /* built-in constant-power load; n = 0: none */
 	bool has_conv;
 	struct conv_params conv;
@@ -72,7 +83,9 @@ struct link_params {
 	double r_ohm, l_h;         /* cable, both conductors */
 	double l_eff_h;            /* inductance used by the line model (>= l_h), see allow_l_inflation */
 	double fuse_a;             /* 0: none */
+	double fuse_i2t_a2s;       /* let-through above the rating */
 	double precharge_ohm;
+	double i_init_a;           /* a -> b at t = 0 */
 	bool open;                 /* contactors open at t = 0 */
 };
 
@@ -87,6 +100,7 @@ struct module_params {
 	enum module_class class;
 	struct pwl load_w;         /* class fixed: power at the module's input; `power: 250W` is one point at 0 */
 	double r_load_ohm;         /* class resistive */
+	double v_init_v;           /* input capacitor at t = 0; 0: as the highest of its feeds */
 	double c_in_f, r_port_ohm;
 	double n_turns;            /* V_rail = duty v_in / n_turns */
 	double v_ref_v;            /* class cpu: constant reference of the rail; NaN: nominal of the class */
@@ -111,6 +125,8 @@ struct topo_link {
 	uint32_t a, b;             /* node indices; current is positive a -> b */
 	bool tcp;                  /* transport of its channel: ipc (default) or tcp on loopback */
 	struct link_params p;
+	bool has_conv;
+	struct link_conv_params conv;
 };
 
 struct topo_module {
@@ -126,6 +142,7 @@ struct topo_port {
 	char id[2 * TOPO_ID_MAX];  /* "<module>.<node>" */
 	uint32_t module, node;
 	uint32_t input;            /* which of the module's inputs */
+	double p_init_w;           /* what the module draws from it at t = 0 */
 };
 
 struct topo {
@@ -136,7 +153,7 @@ struct topo {
 	uint32_t port_period;      /* T_p/T in steps */
 	uint64_t seed;
 	double nominal_v;
-	bool sensors_realistic;    /* parsed; acts from the next release */
+	bool sensors_realistic;
 	double record_keep_s;      /* `up` keeps this much of the recorder */
 	int64_t stall_ns;          /* 0: the default of docs/architecture.md */
 	size_t n_nodes, n_links, n_modules, n_ports;

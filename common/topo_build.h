@@ -61,8 +61,6 @@ struct build_link {
 	bool generated, bad, connected;
 	int transport; /* -1: of the mesh */
 	struct build_channel channel;
-	bool has_conv;
-	double fuse_i2t;
 };
 
 struct build_module {
@@ -102,6 +100,7 @@ extern const char *const class_words[];
 void decode_at(struct decoder *, const struct field *, const struct yamldoc_node *, void *);
 void decode_initial(struct decoder *, const struct field *, const struct yamldoc_node *, void *);
 void decode_between(struct decoder *, const struct field *, const struct yamldoc_node *, void *);
+void decode_conv_at(struct decoder *, const struct field *, const struct yamldoc_node *, void *);
 void decode_feeds(struct decoder *, const struct field *, const struct yamldoc_node *, void *);
 void decode_class(struct decoder *, const struct field *, const struct yamldoc_node *, void *);
 void decode_workload(struct decoder *, const struct field *, const struct yamldoc_node *, void *);

@@ -20,6 +20,8 @@ node_kappa(const struct build *b, const struct build_node *n, double *join, bool
 	*opens = *bad = false;
 	for (size_t i = 0; i < n->t.n_links; i++) {
 		const struct build_link *l = &b->links[n->t.links[i]];
+		if (l->t.has_conv && l->t.conv.node == (size_t)(n - b->nodes))
+			continue; /* its capacitor is checked in check_link_conv() */
 		double dc = topo_line_c_f(b->mesh.step_ns, l->t.p.l_eff_h);
 		*opens |= l->t.p.open;
 		*bad |= l->bad;
@@ -163,6 +165,8 @@ static double
 node_peak_w(const struct build *b, const struct build_node *n)
 {
 	double p = pwl_peak(&n->t.p.load_w);
+	if (n->t.p.has_conv)
+		p += conv_input_w(&n->t.p.conv, b->mesh.nominal_v, pwl_peak(&n->t.p.conv.load_a));
 	/* A dual-fed module counts in full at both: it may have to live from this one. */
 	for (size_t i = 0; i < n->t.n_ports; i++) {
 		const struct build_module *m = &b->modules[b->ports[n->t.ports[i]].module];
@@ -205,6 +209,82 @@ check_constant_power(struct build *b, const struct build_node *n)
 	}
 }
 
+/* ---- converters ------------------------------------------------------------------------------ */
+
+/* The controller acts once per sub-step: both loops must be slow against that. `owner`: node or
+ * link with its id. */
+static bool
+check_loops(struct build *b, const struct conv_params *c, double c_out_f,
+            const struct yamldoc_node *at, const char *owner)
+{
+	double dt = (double)b->mesh.step_ns * 1e-9 / b->mesh.substeps;
+	double inner = c->kc * dt / c->l_h, outer = c->kp * dt / c_out_f;
+	if (inner > 1 + TOPO_RULE_SLACK || outer > 1 + TOPO_RULE_SLACK) {
+		struct diag *d = decode_error(
+			&b->d, at,
+			"%s: its converter's %s loop is too fast for the sub-step: %s %.3g is "
+			"above 1",
+			owner, inner > outer ? "current" : "voltage",
+			inner > outer ? "kc dt/l" : "kp dt/c_out", inner > outer ? inner : outer);
+		diag_help(d, "a smaller %s, a larger %s, more substeps, or a smaller step",
+		          inner > outer ? "kc" : "kp", inner > outer ? "l" : "c_out");
+		return false;
+	}
+	/* Two poles with damping 0.5 sqrt(ratio of the loops). */
+	if (c->kp / c_out_f > c->kc / c->l_h)
+		yamldoc_diag(b->d.doc, b->d.diags, DIAG_WARNING, at,
+		             "%s: its converter's voltage loop, kp/c_out = %.3g 1/s, is faster "
+		             "than its current loop, kc/l = %.3g 1/s: it will ring",
+		             owner, c->kp / c_out_f, c->kc / c->l_h);
+	return true;
+}
+
+/* As check_kappa(), for the capacitor that such a link has instead of the bus. */
+static void
+check_link_conv(struct build *b, const struct build_link *l)
+{
+	const struct conv_params *c = &l->t.conv.conv;
+	char owner[TOPO_ID_MAX + 8];
+	if (l->bad || !l->t.has_conv || b->d.diags->n_errors != b->errors_before)
+		return;
+	snprintf(owner, sizeof owner, "link '%s'", l->t.id);
+	double dc = topo_line_c_f(b->mesh.step_ns, l->t.p.l_eff_h), kappa = dc / c->c_out_f;
+	/* A link that closes hangs its whole capacitance on one end. */
+	double most = 2 * kappa;
+	if (most > TOPO_KAPPA_MAX * (1 + TOPO_RULE_SLACK)) {
+		struct diag *d = decode_error(
+			&b->d, l->place,
+			"link '%s': the step is too large for its converter: twice the line's "
+			"%.3g mF of c_out, %.3g mF, is above %g",
+			l->t.id, dc * 1e3, c->c_out_f * 1e3, TOPO_KAPPA_MAX);
+		diag_help(d, "a smaller step, or a larger converter.c_out");
+		return;
+	}
+	if (check_loops(b, c, c->c_out_f - dc, l->place, owner))
+		decode_note_once(&b->d, l->place,
+		                 "the load flow of plan leaves out links with a converter: the mesh "
+		                 "has to stand without them");
+}
+
+static void
+check_conv(struct build *b, const struct build_node *n)
+{
+	const struct conv_params *c = &n->t.p.conv;
+	const struct yamldoc_node *at = place_of(b, n);
+	char owner[TOPO_ID_MAX + 8];
+	if (n->bad || !n->t.p.has_conv)
+		return;
+	snprintf(owner, sizeof owner, "node '%s'", n->t.id);
+	if (!check_loops(b, c, c->c_out_f, at, owner))
+		return;
+	double need_a = conv_inductor_a(c, b->mesh.nominal_v, pwl_peak(&c->load_a));
+	if (need_a > c->i_lim_a)
+		yamldoc_diag(b->d.doc, b->d.diags, DIAG_WARNING, at,
+		             "node '%s': its converter's load needs %.4g A in the inductor, "
+		             "i_lim is %.4g A",
+		             n->t.id, need_a, c->i_lim_a);
+}
+
 /* ---- islands --------------------------------------------------------------------------------- */
 
 static uint32_t
@@ -217,8 +297,8 @@ find_root(uint32_t *up, uint32_t i)
 	return i;
 }
 
-/* Marks in `fed` which nodes reach a feed over links; with_open: also over those that start open.
- */
+/* Marks in `fed` which nodes reach a feed over links that hold a voltage: those without a converter;
+ * with_open: also over those that start open. */
 static void
 reach_feed(const struct build *b, bool with_open, bool *fed, uint32_t *up)
 {
@@ -226,7 +306,7 @@ reach_feed(const struct build *b, bool with_open, bool *fed, uint32_t *up)
 		up[i] = i;
 	for (size_t i = 0; i < b->n_links; i++) {
 		const struct build_link *l = &b->links[i];
-		if (!l->connected || (l->t.p.open && !with_open))
+		if (!l->connected || l->t.has_conv || (l->t.p.open && !with_open))
 			continue;
 		uint32_t a = find_root(up, l->t.a), z = find_root(up, l->t.b);
 		up[a > z ? a : z] = a > z ? z : a;
@@ -268,17 +348,6 @@ check_islands(struct build *b)
 	}
 }
 
-static void
-note_fuses(struct build *b)
-{
-	for (size_t i = 0; i < b->n_links; i++)
-		if (b->links[i].t.p.fuse_a > 0) {
-			decode_note_once(&b->d, NULL,
-			                 "fuses are parsed but do not act in this release");
-			return;
-		}
-}
-
 void
 build_check(struct build *b)
 {
@@ -291,11 +360,12 @@ build_check(struct build *b)
 		check_kappa(b, &b->nodes[i]);
 		check_ports(b, &b->nodes[i]);
 		check_constant_power(b, &b->nodes[i]);
+		check_conv(b, &b->nodes[i]);
 	}
+	for (size_t i = 0; i < b->n_links; i++)
+		check_link_conv(b, &b->links[i]);
 	for (size_t i = 0; i < b->n_modules; i++)
 		check_module(b, &b->modules[i]);
 	if (!b->skip_islands)
 		check_islands(b);
-	if (b->d.diags->n_errors == b->errors_before)
-		note_fuses(b);
 }

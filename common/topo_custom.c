@@ -23,11 +23,11 @@ decode_initial(struct decoder *d, const struct field *f, const struct yamldoc_no
 	const double hi_v = 60; /* SELV limit; nothing here stands more */
 	struct build_node *n = target;
 	if (v->kind == YAMLDOC_SCALAR && !strcmp(v->text, "steady")) {
-		decode_error(d, v,
-		             "initial: 'steady' is not available in this release; give a voltage, "
-		             "like 48V");
+		n->t.p.steady = true;
+		n->t.p.v_init_v = NAN;
 		return;
 	}
+	n->t.p.steady = false;
 	decode_number(d, f->key, v, UNIT_VOLT, 0, hi_v, &n->t.p.v_init_v);
 }
 
@@ -62,6 +62,17 @@ decode_between(struct decoder *d, const struct field *f, const struct yamldoc_no
 	l->t.a = (uint32_t)ia;
 	l->t.b = (uint32_t)ib;
 	l->connected = true;
+}
+
+/* The end of a link that has its converter; whether it is an end is known when the link is. */
+void
+decode_conv_at(struct decoder *d, const struct field *f, const struct yamldoc_node *v, void *target)
+{
+	struct link_conv_params *c = target;
+	int node = build_ref_node((struct build *)d, v);
+	(void)f;
+	if (node >= 0)
+		c->node = (uint32_t)node;
 }
 
 void

@@ -137,21 +137,18 @@ topo_print_reference(FILE *f)
 void
 drill_print_reference(FILE *f)
 {
-	fputs("# The timeline of a drill file\n\n"
-	      "YAML 1.1, `drill: 1` at the top. `voltloom run TOPOLOGY --drill FILE --for 2s` "
-	      "plays the timeline. All\n"
-	      "times are plant time from step 0, in whole nanoseconds. An action at t acts from "
-	      "step floor(t/T) on; a\n"
-	      "`start` (and a `cont`) is rounded up to a port step. For a `kill`, that step is "
-	      "each neighbour's first\n"
-	      "one with the link open. `${name}` in an entry takes the value from `params`.\n\n"
-	      "## drill\n\n",
-	      f);
+	script_print_preface(f);
 	put_table(f, &script_schema_root);
 	fputs("\n## time\n\n", f);
 	put_table(f, &script_schema_time);
 	fputs("\n## timeline entry\n\n", f);
 	put_table(f, &script_schema_entry);
+	fputs("\n## steady_state\n\n", f);
+	put_table(f, &script_schema_gate);
+	fputs("\n## blast_radius\n\n", f);
+	put_table(f, &script_schema_blast);
+	fputs("\n## expect\n\n", f);
+	put_table(f, &script_schema_expect);
 	fputs("\n## Actions\n\n", f);
 	script_print_reference(f);
 	fputs("\nWith `for:` an action ends by itself: a cut is healed, a load goes back to the "
@@ -165,8 +162,9 @@ drill_print_reference(FILE *f)
 	      "runs, a start in the\n"
 	      "step of its kill, a kill within two steps of the start, a cut of an open link, a "
 	      "heal without a cut, an\n"
-	      "action on a dead node, a start of a node that has a link cut.\n",
+	      "action on a dead node, a start of a node that has a link cut.\n\n",
 	      f);
+	script_print_meaning(f);
 }
 
 /* ---- JSON Schema ----------------------------------------------------------------------------- */

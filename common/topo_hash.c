@@ -46,6 +46,17 @@ add_curve(struct sha256 *h, const struct pwl *c)
 }
 
 static void
+add_conv(struct sha256 *h, const struct conv_params *c)
+{
+	const double reals[] = { c->l_h,     c->r_ohm,  c->c_out_f, c->v_ref_v,
+		                 c->kp,      c->ki,     c->kc,      c->p_fixed_w,
+		                 c->i_lim_a, c->k_sw_s, c->c_oss_f, c->f_sw_hz };
+	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
+		add_real(h, reals[i]);
+	add_curve(h, &c->load_a);
+}
+
+static void
 add_node(struct sha256 *h, const struct topo_node *n)
 {
 	const struct node_params *p = &n->p;
@@ -59,6 +70,10 @@ add_node(struct sha256 *h, const struct topo_node *n)
 	add_u64(h, (uint64_t)p->has_sc | (uint64_t)p->has_feed << 1 | (uint64_t)p->has_conv << 2);
 	add_u64(h, (uint64_t)p->control);
 	add_curve(h, &p->load_w);
+	if (p->has_conv)
+		add_conv(h, &p->conv);
+	if (p->steady)
+		add_text(h, "steady"); /* what follows from it is made of the rest */
 }
 
 static void
@@ -68,10 +83,16 @@ add_link(struct sha256 *h, const struct topo_link *l)
 	add_text(h, l->id);
 	add_u64(h, l->a);
 	add_u64(h, l->b);
-	const double reals[] = { p->r_ohm, p->l_h, p->l_eff_h, p->fuse_a, p->precharge_ohm };
+	const double reals[] = { p->r_ohm,  p->l_h,          p->l_eff_h,
+		                 p->fuse_a, p->fuse_i2t_a2s, p->precharge_ohm };
 	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
 		add_real(h, reals[i]);
 	add_u64(h, p->open);
+	if (l->has_conv) {
+		add_u64(h, l->conv.node);
+		add_conv(h, &l->conv.conv);
+		add_curve(h, &l->conv.power_w);
+	}
 }
 
 static void

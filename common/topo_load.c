@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "topo_build.h"
+#include "topo_steady.h"
 
 /* What topo_load() returns: the public object with the memory that its curves live in. */
 struct topo_owner {
@@ -79,6 +80,8 @@ init_protos(struct build *b)
 	b->proto_node.gains = unset;
 	decode_defaults(&b->d, &schema_link, &b->proto_link);
 	b->proto_link.transport = -1;
+	b->proto_link.t.conv.node = TOPO_NODES_MAX;
+	b->proto_link.t.p.fuse_i2t_a2s = NAN;
 	decode_defaults(&b->d, &schema_module, &b->proto_module);
 	b->proto_module.class = -1;
 	b->proto_module.power_w = NAN;
@@ -166,10 +169,6 @@ check_mesh(struct build *b, const struct yamldoc_node *root)
 		             "mesh.step: the control runs every 1 ms, which is not a multiple of "
 		             "%lld ns",
 		             (long long)m->step_ns);
-	if (m->sensors)
-		decode_note_once(&b->d, yamldoc_get(mesh, "sensors"),
-		                 "sensors are ideal in this release: 'realistic' is parsed but "
-		                 "does not act");
 }
 
 static void
@@ -299,6 +298,8 @@ topo_load(const char *path, struct diag_list *diags, struct topo **ret, struct e
 	else if (hand_over(b, t))
 		rc = err_set(err, ERR_NOMEM, "%s: out of memory", path);
 	else
+		rc = topo_steady(t, diags, err);
+	if (!rc)
 		rc = topo_hash(t, err);
 out:
 	build_free(b);

@@ -9,6 +9,10 @@
 /* Gains of the distributed control where the file gives none. */
 static const struct build_gains gains_default = { .kv = 8, .kc = 400, .ki = 60 };
 
+/* Let-through of a fuse over the square of its rating: that of bolted 48 V automotive fuses of 100 to
+ * 200 A. */
+#define FUSE_I2T_S 1.0
+
 static double
 first_of(double a, double b, double c)
 {
@@ -45,6 +49,7 @@ resolve_node(struct build *b, struct build_node *n)
 	p->kc_per_s = first_of(n->gains.kc, m->kc, gains_default.kc);
 	p->ki_v_per_s = first_of(n->gains.ki, m->ki, gains_default.ki);
 	p->v_nom_v = b->mesh.nominal_v;
+	p->sensors_realistic = b->mesh.sensors == 1;
 	if (!p->has_sc)
 		p->c_sc_f = p->r_sc_ohm = 0;
 	if (!p->has_feed)
@@ -63,13 +68,36 @@ too_many(struct build *b, const struct yamldoc_node *place, const char *id, cons
 }
 
 static void
+resolve_link_conv(struct build *b, struct build_link *l)
+{
+	struct link_conv_params *c = &l->t.conv;
+	if (!l->t.has_conv) {
+		memset(c, 0, sizeof *c);
+		return;
+	}
+	if (l->bad || c->node == l->t.a || c->node == l->t.b)
+		return;
+	if (c->node == TOPO_NODES_MAX)
+		decode_error(&b->d, l->place, "'converter.at' is missing in link '%s'", l->t.id);
+	else
+		decode_error(&b->d, l->place,
+		             "link '%s': converter.at: node '%s' is not one of its ends", l->t.id,
+		             b->nodes[c->node].t.id);
+}
+
+static void
 resolve_link(struct build *b, uint32_t index)
 {
 	struct build_link *l = &b->links[index];
 	l->t.p.l_eff_h = l->t.p.l_h;
+	if (!(l->t.p.fuse_a > 0))
+		l->t.p.fuse_i2t_a2s = 0;
+	else if (isnan(l->t.p.fuse_i2t_a2s))
+		l->t.p.fuse_i2t_a2s = FUSE_I2T_S * l->t.p.fuse_a * l->t.p.fuse_a;
 	l->t.tcp = (l->transport >= 0 ? l->transport : b->mesh.transport) == 1;
 	if (!l->connected)
 		return;
+	resolve_link_conv(b, l);
 	struct build_node *ends[2] = { &b->nodes[l->t.a], &b->nodes[l->t.b] };
 	for (size_t i = 0; i < 2; i++) {
 		struct topo_node *n = &ends[i]->t;

@@ -15,7 +15,10 @@ topo_kappa(const struct topo *t, size_t node, double *join)
 	const struct topo_node *n = &t->nodes[node];
 	double sum = 0, max = 0;
 	for (size_t i = 0; i < n->n_links; i++) {
-		double dc = topo_line_c_f(t->step_ns, t->links[n->links[i]].p.l_eff_h);
+		const struct topo_link *l = &t->links[n->links[i]];
+		if (l->has_conv && l->conv.node == node)
+			continue;
+		double dc = topo_line_c_f(t->step_ns, l->p.l_eff_h);
 		sum += dc;
 		max = dc > max ? dc : max;
 	}
@@ -45,6 +48,20 @@ pwl_at(const struct pwl *c, int64_t t_ns)
 		level = p->level;
 	}
 	return level;
+}
+
+double
+conv_inductor_a(const struct conv_params *c, double v_in_v, double out_a)
+{
+	return out_a * c->v_ref_v / fmin(c->v_ref_v, v_in_v);
+}
+
+double
+conv_input_w(const struct conv_params *c, double v_in_v, double out_a)
+{
+	double i = conv_inductor_a(c, v_in_v, out_a), v_sw = fmax(v_in_v, c->v_ref_v);
+	double switching_a = c->f_sw_hz * (c->k_sw_s * fabs(i) + 0.5 * c->c_oss_f * v_sw);
+	return c->v_ref_v * out_a + c->r_ohm * i * i + c->p_fixed_w + switching_a * v_in_v;
 }
 
 /* Class cpu: values of the module table for typical silicon. */

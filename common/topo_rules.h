@@ -16,12 +16,17 @@
 /* Capacitance dC = T^2/(2 L_eff) that the line takes from each end's bus capacitor, F. */
 double topo_line_c_f(int64_t step_ns, double l_eff_h);
 
-/* Share of the node's bus capacitor that its lines take; *join: with the largest line twice, as
- * while a returning node hosts it. */
+/* Share of the node's bus capacitor that its lines take (not those that begin at a converter);
+ * *join: with the largest line twice, as while a returning node hosts it. */
 double topo_kappa(const struct topo *, size_t node, double *join);
 
 double pwl_peak(const struct pwl *);             /* highest level, 0 without points */
 double pwl_at(const struct pwl *, int64_t t_ns); /* level at a time */
+
+/* Current of the converter's inductor when its output delivers out_a, with v_in_v at its input. */
+double conv_inductor_a(const struct conv_params *, double v_in_v, double out_a);
+/* Power that a node's own converter draws from a bus at v_in_v (docs/models/converter.md). */
+double conv_input_w(const struct conv_params *, double v_in_v, double out_a);
 
 /* Highest power that a module draws at its input, W; class resistive: at v_nom. */
 double module_peak_w(const struct module_params *, double v_nom_v);

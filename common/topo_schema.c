@@ -90,7 +90,7 @@ static const struct field fields_mesh[] = {
 	     "control of the feeds: none (fixed droop), droop (own voltage correction), consensus "
 	     "(with neighbours)"),
 	WORD(struct build_mesh, "sensors", sensors, sensor_words, "ideal",
-	     "ideal, or realistic (12 bit, noise)"),
+	     "what firmware sees: ideal, or realistic (12 bit, noise, gain and offset errors)"),
 	SUB(struct build_mesh, "gains", gains, schema_gains, "gains of the control"),
 	WORD(struct build_mesh, "transport", transport, transport_words, "ipc",
 	     "sockets of the links: ipc, or tcp on the loopback"),
@@ -123,7 +123,8 @@ static SCHEMA(
 
 #define REFUSED_CONV              \
 	.effect = EFFECT_REFUSED, \
-	.effect_text = "converters are not available in this release; leave the key out"
+	.effect_text = "converters of supercapacitors are not available in this release; " \
+	               "leave the key out"
 
 static const struct field fields_supercap[] = {
 	NUMBER(struct node_params, "c", c_sc_f, UNIT_FARAD, 1e-3, 1e4, "1F", "capacitance"),
@@ -148,14 +149,20 @@ static const struct field fields_conv[] = {
 	NUMBER(struct conv_params, "p_fixed", p_fixed_w, UNIT_WATT, 0, 1000, "3.5W",
 	       "constant losses"),
 	NUMBER(struct conv_params, "i_lim", i_lim_a, UNIT_AMPERE, 0.1, 1000, "75A",
-	       "current limit"),
+	       "limit of the inductor current, either direction"),
+	NUMBER(struct conv_params, "k_sw", k_sw_s, UNIT_SECOND, 0, 1e-6, "0s",
+	       "switching loss: time per period in which a switch has voltage and current"),
+	NUMBER(struct conv_params, "c_oss", c_oss_f, UNIT_FARAD, 0, 1e-6, "0F",
+	       "switching loss: capacitance that each period charges"),
+	NUMBER(struct conv_params, "f_sw", f_sw_hz, UNIT_HERTZ, 1e3, 1e7, "200kHz",
+	       "switching frequency"),
 	{ .key = "load",
 	  .type = FIELD_CURVE,
 	  .unit = UNIT_AMPERE,
 	  .offset = offsetof(struct conv_params, load_a),
-	  .lo = 0,
+	  .lo = -1000,
 	  .hi = 1000,
-	  .doc = "output current over time" },
+	  .doc = "output current over time; negative: a source at the output" },
 };
 static SCHEMA(conv, "converter", "Averaged 4-switch converter with its own output and load.");
 
@@ -164,7 +171,8 @@ static const struct field fields_node[] = {
 	CUSTOM("id", NULL, "name of the node; required"),
 	CUSTOM("at", decode_at, "[x, y], place on the dashboard map"),
 	CUSTOM("initial", decode_initial,
-	       "bus and supercapacitor voltage at t = 0; without it nominal"),
+	       "bus and supercapacitor voltage at t = 0, or steady (as the load flow with the loads of t = 0); "
+	       "without it nominal"),
 	{ .key = "feed",
 	  .type = FIELD_SUB,
 	  .sub = &schema_feed,
@@ -194,8 +202,7 @@ static const struct field fields_node[] = {
 	  .offset = NODE(conv),
 	  .may_be_none = true,
 	  .has_offset = NODE(has_conv),
-	  .doc = "converter with its own output and load",
-	  REFUSED_CONV },
+	  .doc = "converter with its own output and load" },
 	WORD(struct build_node, "control", control, control_words, NULL,
 	     "as mesh.control, for this node"),
 	SUB(struct build_node, "gains", gains, schema_gains, "as mesh.gains, for this node"),
@@ -214,6 +221,33 @@ static const struct field fields_channel[] = {
 };
 static SCHEMA(channel, "channel", "The communication channel beside the cable.");
 
+#define LINK_CONV(k, m, u, l, h, d, text) NUMBER(struct link_conv_params, k, conv.m, u, l, h, d, text)
+static const struct field fields_link_conv[] = {
+	CUSTOM("at", decode_conv_at, "the end that has it: one of the link's nodes; required"),
+	{ .key = "power",
+	  .type = FIELD_CURVE,
+	  .unit = UNIT_WATT,
+	  .offset = offsetof(struct link_conv_params, power_w),
+	  .lo = -1e5,
+	  .hi = 1e5,
+	  .doc = "power through the link over time, positive from a to b; 0 without" },
+	LINK_CONV("l", l_h, UNIT_HENRY, 1e-8, 1e-3, "10uH", "inductance"),
+	LINK_CONV("r", r_ohm, UNIT_OHM, 0, 1, "16mOhm", "series resistance"),
+	LINK_CONV("c_out", c_out_f, UNIT_FARAD, 1e-6, 1, "10mF",
+	          "capacitance at the link; takes the line's part instead of the bus"),
+	LINK_CONV("kp", kp, UNIT_NONE, 0, 1e4, "30",
+	          "voltage limits, and voltage loop while the link is open, A/V"),
+	LINK_CONV("kc", kc, UNIT_NONE, 0, 100, "0.25", "current loop, V/A"),
+	LINK_CONV("p_fixed", p_fixed_w, UNIT_WATT, 0, 1000, "11W", "constant losses"),
+	LINK_CONV("i_lim", i_lim_a, UNIT_AMPERE, 0.1, 1000, "60A",
+	          "limit of the inductor current, either direction"),
+	LINK_CONV("k_sw", k_sw_s, UNIT_SECOND, 0, 1e-6, "22ns", "as for a node's converter"),
+	LINK_CONV("c_oss", c_oss_f, UNIT_FARAD, 0, 1e-6, "4nF", "as for a node's converter"),
+	LINK_CONV("f_sw", f_sw_hz, UNIT_HERTZ, 1e3, 1e7, "200kHz", "switching frequency"),
+};
+static SCHEMA(link_conv, "link converter",
+              "Converter at an end of a link: sets the power through it, in either direction.");
+
 static const struct field fields_link[] = {
 	CUSTOM("id", NULL, "name of the link; without it a-b, the lower node first"),
 	CUSTOM("between", decode_between,
@@ -230,16 +264,15 @@ static const struct field fields_link[] = {
 	  .hi = 5000,
 	  .may_be_none = true,
 	  .dflt = "150A",
-	  .doc = "rating of the e-fuse, or none" },
+	  .doc = "rating of the e-fuse at both ends, or none" },
 	{ .key = "fuse_i2t",
 	  .type = FIELD_NUMBER,
 	  .unit = UNIT_A2S,
-	  .offset = offsetof(struct build_link, fuse_i2t),
+	  .offset = offsetof(struct build_link, t.p.fuse_i2t_a2s),
 	  .lo = 0.1,
 	  .hi = 1e9,
-	  .doc = "let-through of the e-fuse above its rating",
-	  .effect = EFFECT_NOTE,
-	  .effect_text = "fuses are parsed but do not act in this release" },
+	  .doc = "curve of the e-fuse: it trips when the integral of i^2 - fuse^2 reaches this; "
+	         "without it fuse^2 x 1 s" },
 	NUMBER(struct build_link, "precharge", t.p.precharge_ohm, UNIT_OHM, 1e-3, 100, "0.5Ohm",
 	       "pre-charge resistor when the link closes"),
 	BOOL(struct build_link, "open", t.p.open, "false", "starts open"),
@@ -254,9 +287,12 @@ static const struct field fields_link[] = {
 	  .effect_text = "channels are ideal in this release: rate, delay and loss are parsed but "
 	                 "do not act" },
 	{ .key = "converter",
-	  .type = FIELD_CUSTOM,
-	  .doc = "converter at an end of the link",
-	  REFUSED_CONV },
+	  .type = FIELD_SUB,
+	  .sub = &schema_link_conv,
+	  .offset = offsetof(struct build_link, t.conv),
+	  .may_be_none = true,
+	  .has_offset = offsetof(struct build_link, t.has_conv),
+	  .doc = "converter at an end of the link, which sets the power through it, or none" },
 };
 SCHEMA(link, "link", "A cable between two nodes, with its channel.");
 

@@ -23,6 +23,7 @@ static const struct {
 	[UNIT_PERCENT] = { "%", "a percentage", "5%", false },
 	[UNIT_BIT] = { "bit", "a bit rate", "100Mbit", true },
 	[UNIT_A2S] = { "A2s", "an I2t", "5000A2s", true },
+	[UNIT_HERTZ] = { "Hz", "a frequency", "200kHz", true },
 };
 
 static const struct {

@@ -27,6 +27,7 @@ enum unit {
 	UNIT_PERCENT, /* 5% is 0.05 */
 	UNIT_BIT,     /* bit per second */
 	UNIT_A2S,     /* A^2 s, the let-through of a fuse */
+	UNIT_HERTZ,
 	UNIT_END_,
 };
 

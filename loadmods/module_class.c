@@ -95,6 +95,16 @@ cpu_demand(struct module_load *l, const struct module_params *p, double v_in_v, 
 	l->rail_a = l->cpu.i_a;
 }
 
+/* The rail begins at 0, the silicon is as warm as it was. */
+static void
+cpu_restart(struct module_load *l)
+{
+	double temp_c = l->cpu.temp_c;
+
+	module_cpu_init(&l->cpu, l->cpu.n_turns, l->cpu.v_ref_v, l->cpu.dt_s, true);
+	l->cpu.temp_c = temp_c;
+}
+
 static void
 cpu_reference(struct module_load *l, double v_ref_v)
 {
@@ -102,10 +112,12 @@ cpu_reference(struct module_load *l, double v_ref_v)
 }
 
 static const struct module_class_ops module_classes[] = {
-	[MODULE_FIXED] = { "fixed", true, fixed_init, fixed_begin, fixed_demand, NULL },
-	[MODULE_CPU] = { "cpu", false, cpu_init, cpu_begin, cpu_demand, cpu_reference },
+	[MODULE_FIXED] = { "fixed", true, fixed_init, fixed_begin, fixed_demand, NULL,
+	                   NULL },
+	[MODULE_CPU] = { "cpu", false, cpu_init, cpu_begin, cpu_demand, cpu_restart,
+	                 cpu_reference },
 	[MODULE_RESISTIVE] = { "resistive", true, resistive_init, resistive_begin, resistive_demand,
-	                       NULL },
+	                       NULL, NULL },
 };
 
 const struct module_class_ops *module_class_of(enum module_class class)

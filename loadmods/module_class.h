@@ -40,6 +40,8 @@ struct module_class_ops {
 	              size_t n);
 	/* Before sub-step s, input at v_in. */
 	void (*demand)(struct module_load *, const struct module_params *, double v_in_v, size_t s);
+	/* It was off and is switched on again; NULL: nothing to do. */
+	void (*restart)(struct module_load *);
 	/* A reference for the rail from the owner; NULL: the class has none. */
 	void (*reference)(struct module_load *, double v_ref_v);
 };

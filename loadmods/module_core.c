@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "module_class.h"
+#include "module_hotswap.h"
 #include "module_input.h"
 #include "slice.h"
 
@@ -29,6 +30,8 @@ struct module_core {
 	int32_t owner; /* input, -1: none */
 	uint32_t epoch;
 	bool served, unserved; /* of the last step; EV_UNSERVED 1 was the last one */
+	bool shed;             /* by order of the owner */
+	struct module_hotswap hotswap;
 	double v_min_v, v_max_v, p_w;
 	double useful_j, loss_j, unserved_j;
 	size_t n_fields;
@@ -45,6 +48,7 @@ static const struct {
 	{ "p", "W" }, { "demand", "W" }, { "served", "1" }, { "owner", "1" }, { "epoch", "1" },
 	{ "phase", "1" }, { "temp", "degC" }, { "throughput", "1" }, { "errors", "1" },
 	{ "useful_j", "J" }, { "loss_j", "J" }, { "stored_j", "J" }, { "unserved_j", "J" },
+	{ "shed", "1" },
 }, in_fields[] = {
 	{ "live", "1" }, { "i", "A" }, { "taken_j", "J" },
 };
@@ -52,6 +56,12 @@ enum {
 	N_MODULE = sizeof module_fields / sizeof module_fields[0],
 	N_IN = sizeof in_fields / sizeof in_fields[0],
 };
+
+static bool
+module_core_is_on(const struct module_core *c)
+{
+	return c->params->plugged && !c->shed;
+}
 
 static int
 module_core_make_fields(struct module_core *c)
@@ -99,8 +109,8 @@ module_core_frame(const void *core, union rec_word *w)
 		l->rail_v,
 		l->rail_a,
 		c->p_w,
-		l->demand_w,
-		c->served,
+		module_core_is_on(c) ? l->demand_w : 0,
+		c->served && !c->shed && !c->hotswap.starting,
 		c->owner,
 		c->epoch,
 		l->phase,
@@ -111,6 +121,7 @@ module_core_frame(const void *core, union rec_word *w)
 		c->loss_j + c->input.loss_j,
 		module_input_stored_j(&c->input),
 		c->unserved_j,
+		c->shed,
 	};
 
 	memcpy(w, own, sizeof own);
@@ -168,6 +179,7 @@ module_core_create(const struct slice *s, void **core, struct err *err)
 	c->load.rail_ok = true;
 	c->served = true;
 	c->ops->init(&c->load, &s->module, c->dt_s, s->restarted);
+	module_hotswap_init(&c->hotswap, &s->module, c->dt_s);
 	if (c->ops->at_input)
 		c->load.rail_v = c->input.v_v;
 	c->v_min_v = c->v_max_v = c->input.v_v;
@@ -183,7 +195,7 @@ module_core_port_open(struct module_core *c, int64_t k, size_t j, int64_t rx,
 {
 	struct module_port *p = &c->input.port[j];
 
-	p->live = p->on = false;
+	p->live = p->on = p->offered = false;
 	p->period_j = 0;
 	if (c->owner == (int32_t)j)
 		c->owner = -1; /* the rail keeps its last reference */
@@ -202,15 +214,32 @@ module_core_port_join(struct module_core *c, int64_t k, size_t j, const struct c
 	core_event_add(ev, k, EV_PORT_CLOSE, (int32_t)j, 0, 0, 0, 0);
 }
 
+/* Orders count from the owner, and without one from any input. */
+static void
+module_core_order(struct module_core *c, int64_t k, size_t j, uint32_t flags,
+                  struct core_events *ev)
+{
+	if (c->owner >= 0 && c->owner != (int32_t)j)
+		return;
+	if (flags & OFFER_SHED && !c->shed) {
+		c->shed = true;
+		core_event_add(ev, k, EV_SHED, -1, c->params->priority, 0, 0, 0);
+	} else if (flags & OFFER_RESTORE && c->shed) {
+		c->shed = false;
+		module_hotswap_order(&c->hotswap);
+		core_event_add(ev, k, EV_RESTORED, -1, c->params->priority, 0, 0, 0);
+	}
+}
+
 static void
 module_core_offer(struct module_core *c, int64_t k, size_t j, const struct offer *o,
                   struct core_events *ev)
 {
 	struct module_port *p = &c->input.port[j];
 
-	p->on = (o->flags & OFFER_ON) && c->params->plugged;
+	p->offered = o->flags & OFFER_ON;
 	p->v_v = o->v_v;
-	p->i_max_a = o->i_max_a;
+	p->i_offer_a = o->i_max_a;
 	if (!(o->flags & OFFER_OWNER) || o->epoch < c->epoch)
 		return;
 	/* An owner that comes back with its old epoch takes nothing over. */
@@ -244,26 +273,65 @@ module_core_inputs(struct module_core *c, int64_t k, const struct core_in *in,
 			break;
 		}
 	}
+	for (size_t j = 0; j < c->input.n; j++)
+		if (in[j].kind == CORE_IN_MSG)
+			module_core_order(c, k, j, in[j].msg->offer.flags, ev);
+	for (size_t j = 0; j < c->input.n; j++)
+		c->input.port[j].on = c->input.port[j].offered && module_core_is_on(c);
+}
+
+/* A module that is off: nothing is drawn, nothing counts as demanded. */
+static void
+module_core_rest(struct module_core *c)
+{
+	struct module_load *l = &c->load;
+
+	l->rail_a = l->throughput = 0;
+	l->rail_v = c->ops->at_input ? c->input.v_v : 0;
+}
+
+/* Whether the load draws in this sub-step: the module is on and not still starting. */
+static bool
+module_core_draws(struct module_core *c)
+{
+	if (!module_core_is_on(c))
+		return false;
+	if (!c->hotswap.starting)
+		return true;
+	if (!module_hotswap_start(&c->hotswap, &c->input))
+		return false;
+	if (c->ops->restart)
+		c->ops->restart(&c->load);
+	return true;
 }
 
 static void
 module_core_substep(struct module_core *c, size_t s)
 {
 	struct module_load *l = &c->load;
-	bool on = c->params->plugged;
+	bool on = module_core_is_on(c), draws = module_core_draws(c);
 	double p_j, g_j;
 
-	c->ops->demand(l, c->params, c->input.v_v, s);
-	double vm = module_input_step(&c->input, on ? l->p_w : 0, on ? l->g_s : 0, &p_j, &g_j);
+	/* What hangs on the input itself says what it would take also while it waits. */
+	if (draws || (on && c->ops->at_input))
+		c->ops->demand(l, c->params, c->input.v_v, s);
+	if (!draws)
+		module_core_rest(c);
+	double vm = module_input_step(&c->input, draws ? l->p_w : 0, draws ? l->g_s : 0, &p_j,
+	                              &g_j);
 	c->p_w += p_j + g_j;
 	c->useful_j += p_j * l->useful + g_j;
 	c->loss_j += p_j - p_j * l->useful;
-	if (c->ops->at_input) {
+	if (on && c->ops->at_input) {
 		l->rail_v = c->input.v_v;
 		l->rail_a = (p_j + g_j) / (c->dt_s * (vm > 0 ? vm : 1));
 		l->rail_ok = c->input.v_v >= SERVED_V || l->demand_w <= 0;
 	}
-	if (on && !l->rail_ok) {
+	if (!draws && l->demand_w > 0)
+		l->rail_ok = false;
+	if (l->rail_ok && draws)
+		c->hotswap.ordered = false;
+	if (on && !l->rail_ok && !c->hotswap.ordered) {
 		c->served = false;
 		c->unserved_j += l->demand_w * c->dt_s;
 	}
@@ -284,6 +352,8 @@ module_core_plant(struct module_core *c, int64_t k)
 	c->p_w = 0;
 	c->v_min_v = 1e300;
 	c->v_max_v = -1e300;
+	if (module_core_is_on(c))
+		module_hotswap_begin(&c->hotswap, &c->input);
 	c->ops->begin(&c->load, c->params, k * c->slice->step_ns, c->dt_s, n);
 	for (size_t s = 0; s < n; s++)
 		module_core_substep(c, s);
@@ -297,7 +367,8 @@ module_core_answer(struct module_core *c, size_t j, struct answer *a)
 
 	*a = (struct answer){
 		.phase = c->load.phase,
-		.flags = c->served,
+		.flags = (c->served ? ANSWER_SERVED : 0u) | (c->shed ? ANSWER_SHED : 0u) |
+		         (c->owner < 0 ? ANSWER_ORPHAN : 0u),
 		.energy_j = p->period_j,
 		.v_in_v = c->input.v_v,
 		.v_v = c->load.rail_v,

@@ -17,7 +17,9 @@
 
 struct module_port {
 	bool live, on;
-	double v_v, i_max_a; /* offer of this period */
+	bool offered;        /* the node offers power; `on` also needs the module to want it */
+	double v_v, i_offer_a; /* offer of this period */
+	double i_max_a;        /* limit that acts: the offer's, or that of the hot-swap switch */
 	double period_j;     /* taken in this port period */
 	double taken_j;      /* cumulative */
 	double i_sum_a;      /* over the sub-steps of this step */

@@ -13,8 +13,6 @@
 #define FADE_S 0.2
 /* A joiner waits this many periods for a neighbour's state. */
 #define ADOPT_PERIODS 50
-/* Periods without word of a live feed: longer than a path through the largest ring takes. */
-#define AGE_NONE 255
 
 void
 node_control_init(struct node_control *c, const struct node_params *p, size_t n_links,
@@ -73,7 +71,7 @@ struct neighbours {
 static struct neighbours
 node_control_gather(struct node_control *c, const bool *closed)
 {
-	struct neighbours nb = { .age = AGE_NONE };
+	struct neighbours nb = { .age = NODE_CONTROL_AGE_NONE };
 
 	for (size_t l = 0; l < c->n_links; l++) {
 		struct node_control_peer *p = &c->peer[l];
@@ -140,8 +138,8 @@ node_control_set_v(const struct node_control *c, bool *clipped)
 }
 
 void
-node_control_step(struct node_control *c, struct node_feed *f, double bus_v, const bool *closed,
-                  bool waiting)
+node_control_step(struct node_control *c, struct node_feed *f, double bus_v, double feed_a,
+                  const bool *closed, bool waiting)
 {
 	struct neighbours nb = node_control_gather(c, closed);
 	bool clipped;
@@ -154,13 +152,13 @@ node_control_step(struct node_control *c, struct node_feed *f, double bus_v, con
 		/* Two newcomers side by side would wait for each other. */
 		c->adopting = nb.n == 0 && waiting && ++c->waited < ADOPT_PERIODS;
 	}
-	c->age = c->has_feed ? 0 : nb.age < AGE_NONE ? nb.age + 1 : AGE_NONE;
+	c->age = c->has_feed ? 0 : nb.age < NODE_CONTROL_AGE_NONE ? nb.age + 1 : NODE_CONTROL_AGE_NONE;
 	(void)node_control_set_v(c, &clipped);
 	c->limited = !c->has_feed || clipped || node_feed_limited(f, bus_v);
-	if (c->age >= AGE_NONE || c->adopting)
+	if (c->age >= NODE_CONTROL_AGE_NONE || c->adopting)
 		return;
 	if (!c->limited)
-		c->x = f->i_a / f->i_rated_a;
+		c->x = feed_a / f->i_rated_a;
 	else
 		c->x += RELAY_GAIN * nb.dx;
 	if (c->kind != CONTROL_CONSENSUS)

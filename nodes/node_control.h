@@ -16,6 +16,9 @@
 #include "core.h"
 #include "node_feed.h"
 
+/* Periods without word of a live feed: longer than a path through the largest ring takes. */
+#define NODE_CONTROL_AGE_NONE 255
+
 struct node_control_peer {
 	bool known;     /* a STATE has arrived since the link closed */
 	double dv_v, x; /* its last STATE */
@@ -52,9 +55,15 @@ void node_control_forget(struct node_control *, size_t l);
  * mesh ran). */
 void node_control_hear(struct node_control *, size_t l, const struct wave *, bool fade);
 /* Firmware, when due: closed[l] says which links count, waiting that there is a live neighbour to
- * wait for. Sets the set-point of the feed. */
-void node_control_step(struct node_control *, struct node_feed *, double bus_v, const bool *closed,
-                       bool waiting);
+ * wait for. bus_v, feed_a: as sensed. Sets the set-point of the feed. */
+void node_control_step(struct node_control *, struct node_feed *, double bus_v, double feed_a,
+                       const bool *closed, bool waiting);
+/* What is known of the feeds' loading; 0: nothing. */
+static inline double
+node_control_loading(const struct node_control *c)
+{
+	return c->kind == CONTROL_NONE || c->age >= NODE_CONTROL_AGE_NONE ? 0 : c->x;
+}
 /* Adds STATE to a message; false while this node does not count as live. */
 bool node_control_state(const struct node_control *, double bus_v, struct wave *);
 

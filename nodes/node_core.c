@@ -14,9 +14,12 @@
 #include <string.h>
 
 #include "node_control.h"
+#include "node_conv.h"
 #include "node_link.h"
 #include "node_plant.h"
 #include "node_port.h"
+#include "node_protect.h"
+#include "node_sensor.h"
 #include "pwl.h"
 #include "slice.h"
 
@@ -29,7 +32,16 @@ struct node_core {
 	size_t n_links, n_ports;
 	struct node_plant plant;
 	struct node_control control;
-	struct pwl_track load;
+	struct node_protect protect;
+	struct node_sensor sense_v, sense_feed; /* all that the firmware sees of the plant */
+	struct pwl_track load, conv_load;
+	bool own_conv; /* the last of convs has the node's own output and load */
+	struct node_core_end {
+		struct node_conv *conv; /* NULL: this link ends at the bus */
+		struct pwl_track power; /* its set-point */
+	} *ends;                        /* n_links */
+	struct node_conv *convs;        /* plant.n_convs */
+	struct node_conv *convs_before; /* as many: their state before the step */
 	struct node_link *links;
 	struct node_port *ports;
 	size_t n_fields;
@@ -46,16 +58,24 @@ static const struct {
 	{ "x", "1" }, { "feed_i", "A" }, { "feed_i_avg", "A" }, { "loading", "1" }, { "load_p", "W" },
 	{ "served", "1" }, { "fault_g", "S" }, { "source_j", "J" }, { "useful_j", "J" },
 	{ "loss_j", "J" }, { "fault_j", "J" }, { "stored_j", "J" }, { "line_j", "J" },
-	{ "abandoned_j", "J" }, { "unserved_j", "J" },
+	{ "abandoned_j", "J" }, { "unserved_j", "J" }, { "v_meas", "V" }, { "feed_i_meas", "A" },
 }, link_fields[] = {
 	{ "state", "1" }, { "i", "A" }, { "i_avg", "A" }, { "net_j", "J" }, { "wave_j", "J" },
+	{ "loss_j", "J" },
 }, port_fields[] = {
 	{ "live", "1" }, { "p", "W" }, { "paid_j", "J" }, { "account_j", "J" },
+}, conv_fields[] = {
+	{ "conv_vo", "V" }, { "conv_i", "A" }, { "conv_source_j", "J" }, { "conv_useful_j", "J" },
+	{ "conv_loss_j", "J" }, { "conv_stored_j", "J" },
+}, end_fields[] = {
+	{ "conv_vo", "V" }, { "conv_i", "A" }, { "conv_set_p", "W" }, { "conv_loss_j", "J" },
 };
 enum {
 	N_NODE = sizeof node_fields / sizeof node_fields[0],
 	N_LINK = sizeof link_fields / sizeof link_fields[0],
 	N_PORT = sizeof port_fields / sizeof port_fields[0],
+	N_CONV = sizeof conv_fields / sizeof conv_fields[0],
+	N_END = sizeof end_fields / sizeof end_fields[0],
 };
 
 static void
@@ -77,7 +97,9 @@ node_core_make_fields(struct node_core *c)
 {
 	const struct slice_chan *chans = c->slice->chans;
 
-	c->fields = calloc(N_NODE + c->n_links * N_LINK + c->n_ports * N_PORT, sizeof *c->fields);
+	c->fields = calloc(N_NODE + c->n_links * N_LINK + c->n_ports * N_PORT + N_CONV +
+	                           c->slice->n_convs * N_END,
+	                   sizeof *c->fields);
 	if (!c->fields)
 		return -1;
 	for (size_t i = 0; i < N_NODE; i++)
@@ -90,6 +112,12 @@ node_core_make_fields(struct node_core *c)
 		for (size_t i = 0; i < N_PORT; i++)
 			node_core_field(c, "port", chans[c->n_links + p].peer_id,
 			                port_fields[i].name, port_fields[i].unit);
+	for (size_t i = 0; c->own_conv && i < N_CONV; i++)
+		node_core_field(c, NULL, NULL, conv_fields[i].name, conv_fields[i].unit);
+	for (size_t e = 0; e < c->slice->n_convs; e++)
+		for (size_t i = 0; i < N_END; i++)
+			node_core_field(c, "link", chans[c->slice->convs[e].chan].id,
+			                end_fields[i].name, end_fields[i].unit);
 	return 0;
 }
 
@@ -109,35 +137,84 @@ put(union rec_word *w, const double *v, size_t n)
 	return w + n;
 }
 
+struct node_sums {
+	double source_j, useful_j, loss_j, stored_j, line_j, abandoned_j, unserved_j;
+	bool served;
+};
+
+/* Of the bus and its converters. */
+static struct node_sums
+node_core_sums(const struct node_core *c)
+{
+	const struct node_plant *p = &c->plant;
+	struct node_sums s = { .source_j = p->source_j,
+		               .useful_j = p->useful_j,
+		               .loss_j = p->loss_j,
+		               .stored_j = node_plant_stored_j(p),
+		               .line_j = p->line_j,
+		               .abandoned_j = p->abandoned_j,
+		               .unserved_j = p->unserved_j,
+		               .served = p->served };
+
+	for (size_t i = 0; i < p->n_convs; i++) {
+		const struct node_conv *v = &c->convs[i];
+		s.source_j += v->source_j;
+		s.useful_j += v->useful_j;
+		s.loss_j += v->loss_j;
+		s.stored_j += node_conv_stored_j(v);
+		s.line_j += v->out.line_j;
+		s.abandoned_j += v->out.abandoned_j;
+		s.unserved_j += v->unserved_j;
+		s.served = s.served && v->served;
+	}
+	return s;
+}
+
 static void
 node_core_frame(const void *core, union rec_word *w)
 {
 	const struct node_core *c = core;
 	const struct node_plant *p = &c->plant;
 	const struct node_feed *f = &p->feed;
+	const struct node_sums s = node_core_sums(c);
 	const double own[N_NODE] = {
 		p->v_v,          p->v_min_v,
 		p->v_max_v,      p->v_sc_v,
 		c->control.dv_v, c->control.di_v,
 		c->control.x,    f->i_a,
 		p->feed_avg_a,   f->i_rated_a > 0 ? f->i_a / f->i_rated_a : 0,
-		p->load_p_w,     p->served,
-		p->g_fault,      p->source_j,
-		p->useful_j,     p->loss_j,
-		p->fault_j,      node_plant_stored_j(p),
-		p->line_j,       p->abandoned_j,
-		p->unserved_j,
+		p->load_p_w,     s.served,
+		p->g_fault,      s.source_j,
+		s.useful_j,      s.loss_j,
+		p->fault_j,      s.stored_j,
+		s.line_j,        s.abandoned_j,
+		s.unserved_j,    c->sense_v.value,
+		c->sense_feed.value,
 	};
 
 	w = put(w, own, N_NODE);
 	for (size_t i = 0; i < c->n_links; i++) {
 		const struct node_link *l = &c->links[i];
-		w = put(w, (double[N_LINK]){ l->state, l->i_a, l->i_avg_a, l->net_j, l->wave_j },
+		w = put(w, (double[N_LINK]){ l->state, l->i_a, l->i_avg_a, l->net_j, l->wave_j, l->loss_j },
 		        N_LINK);
 	}
 	for (size_t i = 0; i < c->n_ports; i++) {
 		const struct node_port *o = &c->ports[i];
 		w = put(w, (double[N_PORT]){ o->live, o->p_w, o->paid_j, o->account_j }, N_PORT);
+	}
+	if (c->own_conv) {
+		const struct node_conv *v = &c->convs[p->n_convs - 1];
+		w = put(w,
+		        (double[N_CONV]){ v->out.v_v, v->i_a, v->source_j, v->useful_j,
+		                          v->loss_j, node_conv_stored_j(v) },
+		        N_CONV);
+	}
+	for (size_t i = 0; i < c->slice->n_convs; i++) {
+		const struct node_conv *v = &c->convs[i];
+		w = put(w,
+		        (double[N_END]){ v->out.v_v, v->i_a, v->power_w[c->slice->substeps - 1],
+		                         v->loss_j },
+		        N_END);
 	}
 }
 
@@ -152,9 +229,49 @@ node_core_destroy(void **core)
 		return;
 	free(c->links);
 	free(c->ports);
+	free(c->convs);
+	free(c->convs_before);
+	free(c->ends);
 	free(c->fields);
 	free(c);
 	*core = NULL;
+}
+
+/* The bus at which a link ends: the node's, or its converter's output. */
+static struct node_plant *
+node_core_bus(struct node_core *c, size_t link)
+{
+	return c->ends[link].conv ? &c->ends[link].conv->out : &c->plant;
+}
+
+/* Its voltages at the midpoints of this step; vm: those of the node's bus. */
+static const double *
+node_core_vm(const struct node_core *c, size_t link, const double *vm)
+{
+	return c->ends[link].conv ? c->ends[link].conv->vo_m : vm;
+}
+
+static void
+node_core_init_convs(struct node_core *c)
+{
+	const struct slice *s = c->slice;
+	struct node_conv *v = c->convs;
+
+	for (size_t i = 0; i < s->n_convs; i++, v++) {
+		struct node_core_end *e = &c->ends[s->convs[i].chan];
+		node_conv_init(v, NODE_CONV_LINK, &s->convs[i].conv, c->dt_s, s->substeps,
+		               s->init_v_v);
+		e->conv = v;
+		pwl_track_init(&e->power, &s->convs[i].power_w);
+	}
+	if (c->own_conv) {
+		/* While a node was dead its load has emptied the output. */
+		node_conv_init(v, NODE_CONV_LOAD, &s->node.conv, c->dt_s, s->substeps,
+		               s->start_k == 0 ? s->node.conv.v_ref_v : 0);
+		pwl_track_init(&c->conv_load, &s->node.conv.load_a);
+	}
+	c->plant.convs = c->convs;
+	c->plant.n_convs = s->n_convs + c->own_conv;
 }
 
 static void
@@ -167,10 +284,38 @@ node_core_init_chans(struct node_core *c)
 		const struct slice_chan *ch = &s->chans[i];
 		if (i < c->n_links)
 			node_link_init(&c->links[i], &ch->link, (int32_t)i, ch->is_a, first_life,
-			               c->dt_s, s->substeps, ch->peer_v_init_v, &c->plant);
-		else
+			               c->dt_s, s->substeps, ch->peer_v_init_v,
+			               node_core_bus(c, i));
+		else {
 			node_port_init(&c->ports[i - c->n_links], (int32_t)i, ch->owner,
 			               first_life);
+			node_protect_add(&c->protect, ch->priority);
+		}
+	}
+}
+
+/* `initial: steady`: currents, firmware and accounts as if it had always been so. */
+static void
+node_core_init_steady(struct node_core *c)
+{
+	const struct slice *s = c->slice;
+	const struct node_params *p = &s->node;
+
+	c->control.dv_v = p->dv_init_v;
+	c->control.di_v = p->di_init_v;
+	c->control.x = p->x_init;
+	c->plant.feed.i_a = c->plant.feed_avg_a = p->feed_init_a;
+	if (p->has_feed)
+		c->plant.feed.v_set_v += p->dv_init_v + p->di_init_v;
+	for (size_t i = 0; i < s->n_chans; i++) {
+		const struct slice_chan *ch = &s->chans[i];
+		if (i >= c->n_links)
+			c->ports[i - c->n_links].account_j =
+				ch->p_init_w * c->step_s * s->port_period;
+		else if (!c->ends[i].conv && ch->link.i_init_a != 0)
+			node_link_carry(&c->links[i],
+			                ch->is_a ? ch->link.i_init_a : -ch->link.i_init_a,
+			                s->init_v_v);
 	}
 }
 
@@ -190,7 +335,12 @@ node_core_create(const struct slice *s, void **core, struct err *err)
 	assert(c->n_links <= TOPO_DEGREE_MAX && c->n_ports <= TOPO_PORTS_MAX);
 	c->links = calloc(c->n_links ? c->n_links : 1, sizeof *c->links);
 	c->ports = calloc(c->n_ports ? c->n_ports : 1, sizeof *c->ports);
-	if (!c->links || !c->ports || node_core_make_fields(c) < 0) {
+	c->own_conv = s->node.has_conv;
+	c->convs = calloc(s->n_convs + 1, sizeof *c->convs);
+	c->convs_before = calloc(s->n_convs + 1, sizeof *c->convs_before);
+	c->ends = calloc(c->n_links + 1, sizeof *c->ends);
+	if (!c->links || !c->ports || !c->convs || !c->convs_before || !c->ends ||
+	    node_core_make_fields(c) < 0) {
 		void *p = c;
 		node_core_destroy(&p);
 		return err_set(err, ERR_NOMEM, "node %s: out of memory", s->id);
@@ -201,8 +351,16 @@ node_core_create(const struct slice *s, void **core, struct err *err)
 	c->fault_end_k = INT64_MAX;
 	node_plant_init(&c->plant, &s->node, c->dt_s, s->substeps, s->init_v_v, s->init_v_sc_v);
 	node_control_init(&c->control, &s->node, c->n_links, c->step_s, s->start_k != 0);
+	node_sensor_init(&c->sense_v, SENSOR_BUS_V, s, s->init_v_v);
+	node_sensor_init(&c->sense_feed, SENSOR_FEED_I, s,
+	                 s->start_k == 0 ? s->node.feed_init_a : 0);
+	node_protect_init(&c->protect, c->control.period_k * s->step_ns, c->n_links, s->index,
+	                  s->init_v_v);
 	pwl_track_init(&c->load, &s->node.load_w);
+	node_core_init_convs(c);
 	node_core_init_chans(c);
+	if (s->start_k == 0 && s->node.steady)
+		node_core_init_steady(c);
 	*core = c;
 	return 0;
 }
@@ -262,7 +420,7 @@ node_core_inputs(struct node_core *c, int64_t k, const struct core_in *in,
 		node_core_catch_up(c, k);
 	c->started = true;
 	for (size_t l = 0; l < c->n_links; l++)
-		node_link_input(&c->links[l], &c->plant, k, first, &in[l], ev);
+		node_link_input(&c->links[l], node_core_bus(c, l), k, first, &in[l], ev);
 	if (k == c->fault_end_k) {
 		c->plant.g_fault = 0;
 		c->fault_end_k = INT64_MAX;
@@ -272,35 +430,132 @@ node_core_inputs(struct node_core *c, int64_t k, const struct core_in *in,
 		if (cmds[i].chan < 0)
 			node_core_bus_command(c, &cmds[i], ev);
 		else
-			node_link_command(&c->links[cmds[i].chan], &c->plant, &cmds[i], ev);
+			node_link_command(&c->links[cmds[i].chan],
+			                  node_core_bus(c, (size_t)cmds[i].chan), &cmds[i], ev);
 	}
 	for (size_t l = 0; l < c->n_links; l++)
-		node_link_announced(&c->links[l], &c->plant, k, ev);
+		node_link_announced(&c->links[l], node_core_bus(c, l), k, ev);
 	if (k % c->slice->port_period == 0)
 		for (size_t p = 0; p < c->n_ports; p++)
 			node_port_input(&c->ports[p], k, &in[c->n_links + p], c->plant.v_v,
 			                c->step_s * c->slice->port_period, ev);
 }
 
+/* What a link is to the converter at its end. */
 static void
-node_core_plant(struct node_core *c, int64_t k, double *vm)
+node_core_line_end(struct node_core *c, size_t i)
 {
-	double gh[TOPO_SUBSTEPS_MAX] = { 0 }, load_w[TOPO_SUBSTEPS_MAX], pay_w = 0, g_links = 0;
-	const size_t n = c->slice->substeps;
+	const struct node_link *l = &c->links[i];
+	struct node_conv *v = c->ends[i].conv;
+	bool open = l->state == LINK_END_OPEN;
 
+	for (size_t s = 0; s < c->slice->substeps; s++) {
+		bool lit = !open && s < l->dark_s;
+		v->line_s[s] = lit ? l->g_s : 0;
+		v->load_a[s] = lit ? -l->g_s * l->h[s] : 0;
+	}
+	v->closed = l->state == LINK_END_CLOSED;
+	v->v_ref_v = l->live && l->heard ? l->peer_v_v : c->plant.v_v;
+}
+
+/* What the links are to the bus: conductance, and per sub-step sum of g h and the conductance that
+ * blown fuses have taken away. */
+static void
+node_core_lines(struct node_core *c, double *gh, double *dark)
+{
+	const size_t n = c->slice->substeps;
+	double g_links = 0;
+
+	for (size_t s = 0; s < n; s++)
+		gh[s] = 0;
+	c->plant.g_dark = NULL;
 	for (size_t i = 0; i < c->n_links; i++) {
 		const struct node_link *l = &c->links[i];
+		if (c->ends[i].conv) {
+			node_core_line_end(c, i);
+			continue;
+		}
 		if (l->state == LINK_END_OPEN)
 			continue;
 		g_links += l->g_s;
-		for (size_t s = 0; s < n; s++)
+		for (size_t s = 0; s < l->dark_s; s++)
 			gh[s] += l->g_s * l->h[s];
+		if (l->dark_s >= n)
+			continue;
+		for (size_t s = 0; s < n; s++)
+			dark[s] = (c->plant.g_dark ? dark[s] : 0) +
+			          (s < l->dark_s ? 0 : l->g_s);
+		c->plant.g_dark = dark;
 	}
+	c->plant.g_links = g_links;
+}
+
+/* Trips the fuses that these voltages blow first; false: none. */
+static bool
+node_core_fuses(struct node_core *c, int64_t k, const double *vm, struct core_events *ev)
+{
+	size_t first = SIZE_MAX, at[TOPO_DEGREE_MAX], may = 0;
+	enum fuse_element element[TOPO_DEGREE_MAX];
+	double i_a[TOPO_DEGREE_MAX];
+
+	for (size_t i = 0; i < c->n_links; i++)
+		may += node_link_may_trip(&c->links[i]);
+	if (!may)
+		return false;
+	for (size_t i = 0; i < c->n_links; i++) {
+		at[i] = SIZE_MAX;
+		if (node_link_trips(&c->links[i], node_core_vm(c, i, vm), &at[i], &element[i],
+		                    &i_a[i]) &&
+		    at[i] < first)
+			first = at[i];
+	}
+	for (size_t i = 0; i < c->n_links && first < SIZE_MAX; i++) {
+		if (at[i] != first)
+			continue;
+		node_link_trip(&c->links[i], first);
+		core_event_add(ev, k, EV_FUSE, (int32_t)i, element[i], i_a[i], (double)first, 0);
+	}
+	return first < SIZE_MAX;
+}
+
+/* Plant and waves; from the sub-step after a fuse has tripped they are made anew without its link. */
+static void
+node_core_plant(struct node_core *c, int64_t k, double *vm, struct core_msg *const *out,
+                struct core_events *ev)
+{
+	const struct node_plant before = c->plant;
+	const size_t n = c->slice->substeps, convs_size = c->plant.n_convs * sizeof *c->convs;
+	double gh[TOPO_SUBSTEPS_MAX], dark[TOPO_SUBSTEPS_MAX], load_w[TOPO_SUBSTEPS_MAX], pay_w = 0;
+
 	for (size_t p = 0; p < c->n_ports; p++)
 		pay_w += c->ports[p].pay_w;
-	c->plant.g_links = g_links;
 	pwl_track_fill(&c->load, k * c->slice->step_ns, c->dt_ns, n, load_w);
-	node_plant_step(&c->plant, gh, load_w, pay_w, vm);
+	if (c->own_conv)
+		pwl_track_fill(&c->conv_load, k * c->slice->step_ns, c->dt_ns, n,
+		               c->convs[c->plant.n_convs - 1].load_a);
+	for (size_t i = 0; i < c->n_links; i++)
+		if (c->ends[i].conv)
+			pwl_track_fill(&c->ends[i].power, k * c->slice->step_ns, c->dt_ns, n,
+			               c->ends[i].conv->power_w);
+	if (convs_size)
+		memcpy(c->convs_before, c->convs, convs_size);
+	for (;;) {
+		node_core_lines(c, gh, dark);
+		node_plant_step(&c->plant, gh, load_w, pay_w, vm);
+		for (size_t i = 0; i < c->n_links; i++)
+			node_link_wave(&c->links[i], node_core_vm(c, i, vm),
+			               node_core_bus(c, i)->v_v, out[i]->wave.m);
+		if (!node_core_fuses(c, k, vm, ev))
+			break;
+		c->plant = before;
+		if (convs_size)
+			memcpy(c->convs, c->convs_before, convs_size);
+	}
+	for (size_t i = 0; i < c->n_links; i++) {
+		node_link_end(&c->links[i]);
+		c->plant.loss_j += c->links[i].loss_step_j;
+		c->links[i].loss_j += c->links[i].loss_step_j;
+	}
 	for (size_t p = 0; p < c->n_ports; p++)
 		node_port_pay(&c->ports[p], c->plant.paid_part, c->step_s);
 }
@@ -316,7 +571,18 @@ node_core_firmware(struct node_core *c)
 		if (l->live && !l->cut && !(l->peer_flags & WAVE_CUT))
 			waiting = true;
 	}
-	node_control_step(&c->control, &c->plant.feed, c->plant.v_v, closed, waiting);
+	node_control_step(&c->control, &c->plant.feed, c->sense_v.value, c->sense_feed.value,
+	                  closed, waiting);
+}
+
+/* Loading of the own feed, or what the neighbours' frames say of theirs. */
+static double
+node_core_loading(const struct node_core *c)
+{
+	const struct node_feed *f = &c->plant.feed;
+
+	return f->i_rated_a > 0 ? c->sense_feed.value / f->i_rated_a
+	                        : node_control_loading(&c->control);
 }
 
 static void
@@ -324,10 +590,14 @@ node_core_hear(struct node_core *c, int64_t k, const struct core_in *in)
 {
 	for (size_t i = 0; i < c->n_links; i++) {
 		const struct node_link *l = &c->links[i];
-		if (l->state == LINK_END_OPEN)
+		if (l->state == LINK_END_OPEN) {
 			node_control_forget(&c->control, i);
-		else if (in[i].kind == CORE_IN_MSG && l->closed_k < k)
+			node_protect_forget(&c->protect, i);
+		} else if (in[i].kind == CORE_IN_MSG && l->closed_k < k) {
 			node_control_hear(&c->control, i, &in[i].msg->wave, l->closed_k > 0);
+			if (in[i].msg->wave.flags & WAVE_STATE)
+				node_protect_hear(&c->protect, i, in[i].msg->wave.flags);
+		}
 	}
 }
 
@@ -344,20 +614,24 @@ node_core_messages(struct node_core *c, int64_t k, bool state, struct core_msg *
 		struct wave *w = &out[i]->wave;
 
 		w->st_v_v = w->st_dv_v = w->st_x = 0;
-		node_link_message(l, &c->plant, k, may_close, w);
+		node_link_message(l, node_core_bus(c, i), k, may_close, w);
 		if (l->closing)
 			may_close = false;
-		if (state)
-			(void)node_control_state(&c->control, c->plant.v_v, w);
+		if (state && node_control_state(&c->control, c->sense_v.value, w))
+			w->flags |= node_protect_flags(&c->protect);
 	}
 }
 
 static void
 node_core_served(struct node_core *c, int64_t k, struct core_events *ev)
 {
-	if (c->plant.served != c->unserved)
+	bool served = c->plant.served;
+
+	for (size_t i = 0; i < c->plant.n_convs; i++)
+		served = served && c->convs[i].served;
+	if (served != c->unserved)
 		return;
-	c->unserved = !c->plant.served;
+	c->unserved = !served;
 	core_event_add(ev, k, EV_UNSERVED, -1, c->unserved, 0, 0, 0);
 }
 
@@ -371,13 +645,13 @@ node_core_step(void *core, int64_t k, const struct core_in *in, struct core_msg 
 
 	node_core_inputs(c, k, in, cmds, n_cmds, ev);
 	node_core_hear(c, k, in);
-	node_core_plant(c, k, vm);
-	for (size_t i = 0; i < c->n_links; i++) {
-		node_link_wave(&c->links[i], vm, c->plant.v_v, out[i]->wave.m);
-		c->plant.loss_j += c->links[i].loss_step_j;
-	}
+	node_core_plant(c, k, vm, out, ev);
+	(void)node_sensor_read(&c->sense_v, k + 1, c->plant.v_v);
+	(void)node_sensor_read(&c->sense_feed, k + 1, c->plant.feed.i_a);
 	if (due)
 		node_core_firmware(c);
+	if ((k + 1) % c->control.period_k == 0)
+		node_protect_step(&c->protect, c->ports, c->sense_v.value, node_core_loading(c));
 	node_core_messages(c, k, due, out);
 	node_core_served(c, k, ev);
 }

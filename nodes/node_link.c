@@ -16,6 +16,7 @@ node_link_init(struct node_link *l, const struct link_params *p, int32_t chan, b
 	assert(n >= 1 && n <= TOPO_SUBSTEPS_MAX && p->l_eff_h > 0 && p->r_ohm >= 0);
 	*l = (struct node_link){
 		.n = n,
+		.dark_s = n,
 		.chan = chan,
 		.is_a = is_a,
 		.dt_s = dt_s,
@@ -30,6 +31,7 @@ node_link_init(struct node_link *l, const struct link_params *p, int32_t chan, b
 		.peer_v_v = peer_v_v,
 	};
 	l->h = l->hbuf;
+	node_fuse_init(&l->fuse, p, dt_s);
 	if (!live || p->open)
 		return;
 	l->state = LINK_END_CLOSED;
@@ -38,6 +40,18 @@ node_link_init(struct node_link *l, const struct link_params *p, int32_t chan, b
 	l->wave_j = node_plant_lend(plant, l->dc_f);
 	for (size_t s = 0; s < n; s++)
 		l->hbuf[s] = peer_v_v;
+}
+
+void
+node_link_carry(struct node_link *l, double i_a, double v_v)
+{
+	if (l->state != LINK_END_CLOSED)
+		return;
+	double h = v_v - (l->zc_ohm + l->r_half_ohm) * i_a, m = h + 2 * l->zc_ohm * i_a;
+	for (size_t s = 0; s < l->n; s++)
+		l->hbuf[s] = h;
+	l->wave_j = 0.5 * l->dc_f * m * m;
+	l->i_a = l->i_avg_a = i_a;
 }
 
 static void
@@ -60,7 +74,9 @@ node_link_open(struct node_link *l, struct node_plant *p, int64_t k, enum open_c
 	p->abandoned_j += booked_j;
 	l->state = LINK_END_OPEN;
 	l->opened_k = k;
-	l->closing = l->bypassing = l->host = false;
+	l->closing = l->bypassing = l->host = l->tripped = false;
+	l->dark_s = l->n;
+	l->fuse.heat_a2s = 0;
 	l->g_s = 0;
 	l->wave_j = 0;
 	core_event_add(ev, k, EV_LINK_OPEN, l->chan, cause, (double)rx, wave_j, booked_j);
@@ -115,6 +131,9 @@ static void
 node_link_gone(struct node_link *l, struct node_plant *p, int64_t k, int64_t rx,
                struct core_events *ev)
 {
+	/* A blown fuse is still blown when the peer returns. */
+	if (l->tripped)
+		l->cut = true;
 	node_link_open(l, p, k, OPEN_DEATH, rx, ev);
 	l->live = l->heard = false;
 	l->peer_flags = 0;
@@ -181,7 +200,7 @@ node_link_command(struct node_link *l, struct node_plant *p, const struct core_c
 	case CMD_CUT:
 		l->cut = true;
 		l->closing = false;
-		l->peer_flags &= ~(uint32_t)(WAVE_CLOSE | WAVE_BYPASS);
+		l->peer_flags &= ~(uint32_t)(WAVE_CLOSE | WAVE_BYPASS | WAVE_TRIP);
 		if (l->state != LINK_END_OPEN)
 			node_link_open(l, p, cmd->k, OPEN_CUT, -1, ev);
 		break;
@@ -208,7 +227,10 @@ node_link_command(struct node_link *l, struct node_plant *p, const struct core_c
 void
 node_link_announced(struct node_link *l, struct node_plant *p, int64_t k, struct core_events *ev)
 {
-	if (l->state == LINK_END_OPEN && l->live && (l->closing || l->peer_flags & WAVE_CLOSE)) {
+	if (l->state != LINK_END_OPEN && (l->tripped || l->peer_flags & WAVE_TRIP)) {
+		l->cut = true;
+		node_link_open(l, p, k, OPEN_FUSE, -1, ev);
+	} else if (l->state == LINK_END_OPEN && l->live && (l->closing || l->peer_flags & WAVE_CLOSE)) {
 		/* The announcer hosts. */
 		node_link_close(l, p, k, l->closing, l->precharge_ohm, 0, ev);
 	} else if (l->state == LINK_END_PRECHARGE && l->closed_k < k &&
@@ -223,14 +245,16 @@ node_link_wave(struct node_link *l, const double *vm, double v_end_v, double *m)
 {
 	double sum_i = 0, sum_ii = 0, sum_mm = 0, sum_hh = 0, i = 0;
 	const double g = l->g_s, z2 = 2 * l->zc_ohm, *h = l->h;
+	const size_t lit = l->dark_s;
 
 	if (l->state == LINK_END_OPEN) {
 		for (size_t s = 0; s < l->n; s++)
 			m[s] = v_end_v;
-		l->i_a = l->i_avg_a = l->wave_j = l->loss_step_j = 0;
+		l->i_a = l->i_avg_a = l->wave_j = 0;
+		l->sum_ii_a2 = l->loss_step_j = l->net_step_j = 0;
 		return;
 	}
-	for (size_t s = 0; s < l->n; s++) {
+	for (size_t s = 0; s < lit; s++) {
 		i = g * (vm[s] - h[s]);
 		m[s] = h[s] + z2 * i;
 		sum_i += i;
@@ -238,12 +262,45 @@ node_link_wave(struct node_link *l, const double *vm, double v_end_v, double *m)
 		sum_mm += m[s] * m[s];
 		sum_hh += h[s] * h[s];
 	}
+	/* An open line end gives back what it gets. */
+	for (size_t s = lit; s < l->n; s++) {
+		i = 0;
+		m[s] = h[s];
+		sum_mm += m[s] * m[s];
+		sum_hh += h[s] * h[s];
+	}
 	const double q = l->dt_s / (2 * z2);
 	l->i_a = i;
 	l->i_avg_a = sum_i / (double)l->n;
+	l->sum_ii_a2 = sum_ii;
 	l->loss_step_j = l->r_ohm * sum_ii * l->dt_s;
 	l->wave_j = sum_mm * q;
-	l->net_j += (sum_mm - sum_hh) * q;
+	l->net_step_j = (sum_mm - sum_hh) * q;
+}
+
+bool
+node_link_trips(const struct node_link *l, const double *vm, size_t *s, enum fuse_element *element,
+                double *i_a)
+{
+	const struct node_fuse_view view = { .vm = vm,
+		                             .h = l->h,
+		                             .g_s = l->g_s,
+		                             .zc_ohm = l->zc_ohm,
+		                             .r_ohm = l->r_half_ohm,
+		                             .n = l->n };
+
+	if (!node_link_may_trip(l))
+		return false;
+	*s = node_fuse_find(&l->fuse, &view, element, i_a);
+	return *s < l->n;
+}
+
+void
+node_link_trip(struct node_link *l, size_t s)
+{
+	assert(l->state != LINK_END_OPEN && !l->tripped && s < l->n);
+	l->tripped = true;
+	l->dark_s = s + 1;
 }
 
 /* Judged by both ends' messages of step k-1; peer_flags are those. */
@@ -266,13 +323,16 @@ node_link_message(struct node_link *l, const struct node_plant *p, int64_t k, bo
 		flags |= WAVE_CLOSED;
 	if (l->cut)
 		flags |= WAVE_CUT;
+	if (l->tripped)
+		flags |= WAVE_TRIP;
 	if (may_close && node_link_initiates(l)) {
 		flags |= WAVE_CLOSE;
 		l->closing = true;
 	}
 	if (l->joiner)
 		flags |= WAVE_JOINER;
-	if (l->state == LINK_END_PRECHARGE && !l->host && l->heard && k + 1 >= l->bypass_k) {
+	if (l->state == LINK_END_PRECHARGE && !l->host && l->heard && !l->tripped &&
+	    k + 1 >= l->bypass_k) {
 		double dv = p->v_v - l->peer_v_v;
 		if (dv <= BYPASS_DV_V && dv >= -BYPASS_DV_V) {
 			flags |= WAVE_BYPASS;

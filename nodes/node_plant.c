@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "node_conv.h"
+
 /* Newton: a step this small leaves an error far below rounding (it converges quadratically). */
 #define NEWTON_TOL_V 1e-6
 #define NEWTON_MAX 40
@@ -137,11 +139,17 @@ node_plant_step(struct node_plant *p, const double *gh, const double *load_w, do
 	for (size_t s = 0; s < p->n; s++) {
 		b.load_w = load_w[s];
 		b.load_s = load_w[s] * load_k;
-		double x = node_plant_solve(p, g, c2 * p->v_v + p->g_sc * p->v_sc_v + gh[s], &b);
+		double gs = p->g_dark ? g - p->g_dark[s] : g;
+		double js = c2 * p->v_v + p->g_sc * p->v_sc_v + gh[s];
+		for (size_t i = 0; i < p->n_convs; i++)
+			node_conv_begin(&p->convs[i], s, p->v_v, &gs, &js);
+		double x = node_plant_solve(p, gs, js, &b);
 		double feed_a = node_feed_mid(&p->feed, x, &slope);
 		double sc_a = p->g_sc * (x - p->v_sc_v);
 
 		vm[s] = x;
+		for (size_t i = 0; i < p->n_convs; i++)
+			node_conv_end(&p->convs[i], s, x);
 		p->v_v = 2 * x - p->v_v;
 		p->v_sc_v += sc_a * q_sc;
 		node_feed_end(&p->feed, feed_a);

@@ -6,13 +6,16 @@
  * g_fault,  g_sc = 1/(R_sc + dt/(2 C_sc)) J = (2 C_r/dt) v + g_sc v_sc + sum g h solved by Newton
  * from v, then v' = 2 v_m - v. C_r is C_bus without what is lent to lines. Loads are constant power
  * above V_uv and a conductance below it; what a port is owed is paid as constant power down to
- * NODE_PAY_FLOOR_V. The rule conserves energy exactly; the ledger is kept beside.
+ * NODE_PAY_FLOOR_V. Converters on the bus add to G and J (node_conv.h). The rule conserves energy
+ * exactly; the ledger is kept beside.
  */
 #ifndef VL_NODE_PLANT_H
 #define VL_NODE_PLANT_H
 
 #include "node_feed.h"
 #include "topo.h"
+
+struct node_conv;
 
 /* Constant-power loads become a conductance below this voltage (docs/models/bus.md). */
 #define NODE_V_UV_V 36.0
@@ -27,10 +30,13 @@ struct node_plant {
 	double dt_s, c_bus_f, c_sc_f, r_sc_ohm;
 	double g_sc; /* S */
 	struct node_feed feed;
+	size_t n_convs; /* converters on this bus (node_conv.h) */
+	struct node_conv *convs;
 	/* set by the core between steps */
 	double lent_f;           /* nominal capacitance lent to lines */
 	double c_r_f;            /* what is left in the bus */
 	double g_links, g_fault; /* S */
+	const double *g_dark;    /* part of g_links that is gone, per sub-step; NULL: nothing */
 	/* state */
 	double v_v, v_sc_v;
 	/* of the last step */

@@ -17,7 +17,8 @@ void
 node_port_offer(const struct node_port *p, double bus_v, struct offer *o)
 {
 	*o = (struct offer){
-		.flags = (bus_v >= NODE_V_UV_V ? OFFER_ON : 0u) | (p->owner ? OFFER_OWNER : 0u),
+		.flags = (bus_v >= NODE_V_UV_V ? OFFER_ON : 0u) | (p->owner ? OFFER_OWNER : 0u) |
+		         p->order,
 		.epoch = p->owner ? FIRST_EPOCH : 0,
 		.v_v = bus_v,
 		.i_max_a = NODE_PORT_I_MAX_A,
@@ -26,9 +27,19 @@ node_port_offer(const struct node_port *p, double bus_v, struct offer *o)
 }
 
 static void
+node_port_hear(struct node_port *p, uint32_t answer_flags)
+{
+	p->shed = answer_flags & ANSWER_SHED;
+	p->orphan = answer_flags & ANSWER_ORPHAN;
+	if (p->order == (p->shed ? OFFER_SHED : OFFER_RESTORE))
+		p->order = 0;
+}
+
+static void
 node_port_open(struct node_port *p, int64_t k, int64_t rx, struct core_events *ev)
 {
-	p->live = false;
+	p->live = p->shed = p->orphan = false;
+	p->order = 0;
 	p->pay_w = 0;
 	core_event_add(ev, k, EV_PORT_OPEN, p->chan, OPEN_DEATH, (double)rx, 0, 0);
 }
@@ -53,6 +64,7 @@ node_port_input(struct node_port *p, int64_t k, const struct core_in *in, double
 		break;
 	case CORE_IN_MSG:
 		p->account_j += in->msg->answer.energy_j;
+		node_port_hear(p, in->msg->answer.flags);
 		break;
 	}
 	p->pay_w = p->live && bus_v >= NODE_V_UV_V ? p->account_j / period_s : 0;

@@ -308,6 +308,12 @@ view_event_text(const struct view *v, const struct telem_msg *m, struct shot_eve
 	} else if (strcmp(event, "unserved") == 0) {
 		ret->severity = a == 1 ? SEV_BAD : SEV_GOOD;
 		snprintf(text, size, "%s", a == 1 ? "load not served" : "load served again");
+	} else if (strcmp(event, "fuse.trip") == 0) {
+		ret->severity = SEV_BAD;
+		snprintf(text, size, "link %s: fuse, %.0f A", name, b);
+	} else if (strcmp(event, "shed") == 0 || strcmp(event, "restored") == 0) {
+		ret->severity = strcmp(event, "shed") == 0 ? SEV_WARN : SEV_GOOD;
+		snprintf(text, size, "%s, priority %.0f", event, a);
 	} else if (strcmp(event, "park") == 0) {
 		ret->severity = SEV_WARN;
 		snprintf(text, size, "scripted kill: last frame %lld", (long long)m->k);

@@ -29,7 +29,7 @@ mesh_random_in(struct mesh_random *r, double lo, double hi)
 }
 
 static void
-make_load(struct mesh_random *r, struct pwl *p, double max_w)
+make_curve(struct mesh_random *r, struct pwl *p, double min, double max)
 {
 	p->n = 1 + mesh_random_below(r, 3);
 	p->p = calloc(p->n, sizeof *p->p);
@@ -37,8 +37,36 @@ make_load(struct mesh_random *r, struct pwl *p, double max_w)
 		p->p[i] = (struct pwl_point){
 			.at_ns = (int64_t)(i * 20000000 + mesh_random_below(r, 20000000)),
 			.ramp_ns = (int64_t)mesh_random_below(r, 1000000),
-			.level = mesh_random_in(r, 0, max_w),
+			.level = mesh_random_in(r, min, max),
 		};
+}
+
+static void
+make_load(struct mesh_random *r, struct pwl *p, double max_w)
+{
+	make_curve(r, p, 0, max_w);
+}
+
+/* Steps down or up; with feeds also with a source at its output. */
+static void
+make_conv(struct mesh_random *r, struct node_params *p, bool feeds)
+{
+	p->has_conv = true;
+	p->conv = (struct conv_params){
+		.l_h = mesh_random_in(r, 4e-6, 20e-6),
+		.r_ohm = mesh_random_in(r, 0, 20e-3),
+		.c_out_f = mesh_random_in(r, 1e-3, 5e-3),
+		.v_ref_v = mesh_random_in(r, 5, 58),
+		.kp = 10,
+		.ki = 10000,
+		.kc = 0.1,
+		.p_fixed_w = mesh_random_in(r, 0, 11),
+		.i_lim_a = mesh_random_in(r, 5, 75),
+		.k_sw_s = mesh_random_in(r, 0, 22e-9),
+		.c_oss_f = mesh_random_in(r, 0, 4e-9),
+		.f_sw_hz = 200e3,
+	};
+	make_curve(r, &p->conv.load_a, feeds && mesh_random_below(r, 2) ? -20 : 0, 20);
 }
 
 static void
@@ -67,6 +95,28 @@ make_node(struct mesh_random *r, struct topo_node *n, size_t i, bool feeds)
 		                          .i_max_a = 1.25 * rated,
 		                          .tau_s = mesh_random_below(r, 4) ? 1e-3 : 0 };
 	make_load(r, &n->p.load_w, 500);
+	if (mesh_random_below(r, 3) == 0)
+		make_conv(r, &n->p, feeds);
+}
+
+static void
+make_link_conv(struct mesh_random *r, struct topo_link *l)
+{
+	l->has_conv = true;
+	l->conv.node = mesh_random_below(r, 2) ? l->a : l->b;
+	l->conv.conv = (struct conv_params){
+		.l_h = mesh_random_in(r, 4e-6, 20e-6),
+		.r_ohm = mesh_random_in(r, 0, 20e-3),
+		.c_out_f = 10e-3,
+		.kp = mesh_random_in(r, 5, 40),
+		.kc = 0.2,
+		.p_fixed_w = mesh_random_in(r, 0, 11),
+		.i_lim_a = mesh_random_in(r, 5, 60),
+		.k_sw_s = mesh_random_in(r, 0, 22e-9),
+		.c_oss_f = mesh_random_in(r, 0, 4e-9),
+		.f_sw_hz = 200e3,
+	};
+	make_curve(r, &l->conv.power_w, -1500, 1500);
 }
 
 static void
@@ -85,6 +135,12 @@ make_link(struct mesh_random *r, uint32_t a, uint32_t b)
 		                     .precharge_ohm = 0.5,
 		                     .open = mesh_random_below(r, 8) == 0 };
 	l->p.l_eff_h = l->p.l_h;
+	if (mesh_random_below(r, 2)) {
+		l->p.fuse_a = mesh_random_in(r, 20, 150);
+		l->p.fuse_i2t_a2s = mesh_random_in(r, 1e-3, 1) * l->p.fuse_a * l->p.fuse_a;
+	}
+	if (mesh_random_below(r, 5) == 0)
+		make_link_conv(r, l);
 	t->nodes[a].links[t->nodes[a].n_links++] = (uint32_t)t->n_links;
 	t->nodes[b].links[t->nodes[b].n_links++] = (uint32_t)t->n_links;
 	t->n_links++;
@@ -163,8 +219,12 @@ mesh_random_destroy(struct mesh_random **pr)
 {
 	struct topo *t = &(*pr)->topo;
 
-	for (size_t i = 0; i < t->n_nodes; i++)
+	for (size_t i = 0; i < t->n_nodes; i++) {
 		free(t->nodes[i].p.load_w.p);
+		free(t->nodes[i].p.conv.load_a.p);
+	}
+	for (size_t i = 0; i < t->n_links; i++)
+		free(t->links[i].conv.power_w.p);
 	for (size_t i = 0; i < t->n_modules; i++)
 		free(t->modules[i].p.load_w.p);
 	free(t->nodes);
@@ -204,7 +264,8 @@ script_bus(struct mesh_random *r, struct solver_loop *l, int64_t k)
 
 	if (mesh_random_below(r, 2)) {
 		cmd.kind = CMD_SHORT;
-		cmd.a = mesh_random_in(r, 1e-3, 0.5);
+		/* Half of them bolted. */
+		cmd.a = mesh_random_in(r, 1e-3, mesh_random_below(r, 2) ? 5e-3 : 0.5);
 		cmd.b = mesh_random_in(r, 0, 5e-3);
 	}
 	solver_loop_command(l, node, k, cmd);

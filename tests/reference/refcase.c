@@ -34,6 +34,29 @@ read_load(struct pwl *to, const struct json *load)
 }
 
 static void
+read_conv(struct node_params *p, const struct json *j)
+{
+	p->has_conv = j != NULL;
+	if (!j)
+		return;
+	p->conv = (struct conv_params){ .l_h = json_num(j, "L", 0),
+		                        .r_ohm = json_num(j, "R", 0),
+		                        .c_out_f = json_num(j, "Co", 0),
+		                        .v_ref_v = json_num(j, "vref", 0),
+		                        .kp = json_num(j, "kp", 0),
+		                        .ki = json_num(j, "ki", 0),
+		                        .kc = json_num(j, "kc", 0),
+		                        .p_fixed_w = json_num(j, "Pq", 0),
+		                        .i_lim_a = json_num(j, "ilim", 0),
+		                        .k_sw_s = json_num(j, "Ksw", 0),
+		                        .c_oss_f = json_num(j, "Coss", 0),
+		                        .f_sw_hz = json_num(j, "fsw", 200e3) };
+	p->conv.load_a = (struct pwl){ 0 };
+	if (json_get(j, "iload"))
+		read_load(&p->conv.load_a, json_get(j, "iload"));
+}
+
+static void
 read_node(struct topo_node *n, size_t i, const struct json *j, double v_init)
 {
 	const struct json *f = json_get(j, "feed");
@@ -58,6 +81,22 @@ read_node(struct topo_node *n, size_t i, const struct json *j, double v_init)
 			.tau_s = json_num(f, "tau", 0),
 		};
 	read_load(&n->p.load_w, json_get(j, "load"));
+	read_conv(&n->p, json_get(j, "conv"));
+}
+
+/* Of end a. */
+static void
+read_link_conv(struct topo_link *l, const struct json *j)
+{
+	struct node_params p;
+
+	l->has_conv = j != NULL;
+	if (!j)
+		return;
+	read_conv(&p, j);
+	l->conv = (struct link_conv_params){ .node = l->a, .conv = p.conv };
+	l->conv.conv.load_a = (struct pwl){ 0 };
+	read_load(&l->conv.power_w, json_get(j, "power"));
 }
 
 static void
@@ -74,8 +113,11 @@ read_links(struct topo *t, const struct json *links)
 		l->p = (struct link_params){ .r_ohm = json_num(j, "R", 0),
 			                     .l_h = json_num(j, "L", 0),
 			                     .l_eff_h = json_num(j, "L", 0),
+			                     .fuse_a = json_num(j, "fuse", 0),
+			                     .fuse_i2t_a2s = pow(json_num(j, "fuse", 0), 2),
 			                     .precharge_ohm = 0.5,
 			                     .open = json_num(j, "open", 0) != 0 };
+		read_link_conv(l, json_get(j, "conv"));
 		for (int end = 0; end < 2; end++) {
 			struct topo_node *n = &t->nodes[end == 0 ? l->a : l->b];
 			n->links[n->n_links++] = (uint32_t)i;
@@ -195,8 +237,12 @@ refcase_destroy(struct refcase **pr)
 
 	if (!r)
 		return;
-	for (size_t i = 0; i < r->topo.n_nodes; i++)
+	for (size_t i = 0; i < r->topo.n_nodes; i++) {
 		free(r->topo.nodes[i].p.load_w.p);
+		free(r->topo.nodes[i].p.conv.load_a.p);
+	}
+	for (size_t i = 0; i < r->topo.n_links; i++)
+		free(r->topo.links[i].conv.power_w.p);
 	for (size_t i = 0; i < r->topo.n_modules; i++)
 		free(r->topo.modules[i].p.load_w.p);
 	free(r->topo.nodes);
@@ -255,6 +301,21 @@ column_value(struct solver_loop *l, const struct topo *t, const char *col,
 	if (sscanf(col, "vin%u", &a) == 1) {
 		*group = &res->vin;
 		return solver_loop_get(l, (uint32_t)t->n_nodes + a, "v_in");
+	}
+	if (sscanf(col, "vo%u", &a) == 1) {
+		*group = &res->vo;
+		return solver_loop_alive(l, a) ? solver_loop_get(l, a, "conv_vo") : NAN;
+	}
+	if (sscanf(col, "vc%u", &a) == 1 || sscanf(col, "ic%u", &a) == 1) {
+		uint32_t node = t->links[a].conv.node;
+		bool is_v = col[0] == 'v';
+		*group = is_v ? &res->vo : &res->il;
+		snprintf(name, sizeof name, "link.l%u.%s", a, is_v ? "conv_vo" : "conv_i");
+		return solver_loop_alive(l, node) ? solver_loop_get(l, node, name) : NAN;
+	}
+	if (sscanf(col, "iL%u", &a) == 1) {
+		*group = &res->il;
+		return solver_loop_alive(l, a) ? solver_loop_get(l, a, "conv_i") : NAN;
 	}
 	if (sscanf(col, "v%u", &a) == 1) {
 		*group = &res->bus;
@@ -342,8 +403,9 @@ refcase_run(const struct refcase *r, const struct core_ops *node_ops,
 		compare_row(r, l, row++, &res);
 	}
 	solver_loop_destroy(&l);
-	struct refcase_error *g[] = { &res.bus, &res.link, &res.vin, &res.iin, &res.feed };
-	for (size_t i = 0; i < 5; i++)
+	struct refcase_error *g[] = { &res.bus,  &res.link, &res.vin, &res.iin,
+		                      &res.feed, &res.vo,   &res.il };
+	for (size_t i = 0; i < sizeof g / sizeof g[0]; i++)
 		g[i]->rms = g[i]->n ? sqrt(g[i]->rms / (double)g[i]->n) : 0;
 	return res;
 }

@@ -45,7 +45,7 @@ struct refcase_error {
 	size_t n;
 };
 struct refcase_result {
-	struct refcase_error bus, link, vin, iin, feed;
+	struct refcase_error bus, link, vin, iin, feed, vo, il; /* vo, il: converter output, inductor */
 	double v_end_error; /* worst bus error of the last sample */
 };
 /* Runs the case with these cores and compares. */

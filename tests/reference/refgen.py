@@ -22,9 +22,11 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 DATA = os.path.join(HERE, "data")
 V_UV = 36.0
+LINK_HIGH, LINK_LOW = 54.0, 44.0  # voltage limits of a link's converter
 OPEN_LOG, CLOSED_LOG = 5.0, -6.0  # log10 of the switch's resistance
 OPEN_RAMP, CLOSE_RAMP = 40e-6, 20e-6
 FAULT_EDGE, INPUT_EDGE = 2e-6, 4e-6
+FUSE_S = 4e-6  # a fuse that has tripped goes from closed to open in this time
 STEP = 2e-6
 TIMEOUT = 300
 SAMPLE = 1e-3
@@ -55,6 +57,25 @@ def constant_power(name, node, source):
             f"v({node})/{V_UV * V_UV})")
 
 
+def conv_lines(i, conv):
+    """An averaged 4-switch converter with its control; the output leg's duty is 1 below the bus."""
+    o, w = f"o{i}", f"{num(conv['kc'])}*(v(r{i})-i(VL{i}))+{num(conv['R'])}*i(VL{i})"
+    lim = num(conv["ilim"])
+    f_sw = conv.get("fsw", 200e3)
+    k_sw, c_sw = conv.get("Ksw", 0) * f_sw, conv.get("Coss", 0) * f_sw / 2
+    return [f"Vil{i} il{i} 0 {pwl(load_points(conv['iload']))}",
+            f"Bdd{i} d{i} 0 V=min(max((v({o})+{w})/v(n{i}),0),1)",
+            f"Bde{i} e{i} 0 V=min(max((v(n{i})-({w}))/v({o}),0),1)",
+            f"Br{i} r{i} 0 V=min(max({num(conv['kp'])}*({num(conv['vref'])}-v({o}))+v(q{i}),-{lim}),{lim})",
+            f"Bq{i} 0 q{i} I={num(conv['ki'])}*({num(conv['vref'])}-v({o}))", f"Cq{i} q{i} 0 1 ic=0",
+            f"Bx{i} x{i} 0 V=v(d{i})*v(n{i})", f"VL{i} x{i} xl{i} 0",
+            f"Lc{i} xl{i} xr{i} {num(conv['L'])} ic=0", f"Rc{i} xr{i} xo{i} {num(conv['R'])}",
+            f"Bxo{i} xo{i} 0 V=v(e{i})*v({o})", f"Bxi{i} 0 {o} I=v(e{i})*i(VL{i})",
+            f"Co{i} {o} 0 {num(conv['Co'])} ic={num(conv['vref'])}", f"Bo{i} {o} 0 I=v(il{i})",
+            f"Bin{i} n{i} 0 I=v(d{i})*i(VL{i})+{num(conv['Pq'])}/v(n{i})+{num(k_sw)}*abs(i(VL{i}))"
+            f"+{num(c_sw)}*(v(e{i})<1 ? max(v(n{i}),v({o})) : v(n{i}))"]
+
+
 def node_lines(case, i, node):
     v0 = node.get("v0", case.get("v_init_default", 48.0))
     out = [f"Cb{i} n{i} 0 {num(node['C'])} ic={num(v0)}"]
@@ -70,6 +91,8 @@ def node_lines(case, i, node):
     if node.get("load"):
         out += [f"Vp{i} p{i} 0 {pwl(load_points(node['load']))}",
                 constant_power(f"l{i}", f"n{i}", f"p{i}")]
+    if node.get("conv"):
+        out += conv_lines(i, node["conv"])
     shorts = [e for e in case["events"] if e[0] == "short" and e[1] == i]
     if shorts:
         points = [(0.0, 0.0)]
@@ -97,14 +120,46 @@ def switch_points(case, i, link):
     return points if len(points) > 1 or link.get("open") else None
 
 
+def link_conv_lines(case, i, link):
+    """A converter at end a of a link, which sets the power into it."""
+    conv, n, o = link["conv"], f"n{link['a']}", f"cv{i}"
+    f_sw, lim, kp = conv.get("fsw", 200e3), num(conv["ilim"]), num(conv["kp"])
+    k_sw, c_sw = conv.get("Ksw", 0) * f_sw, conv.get("Coss", 0) * f_sw / 2
+    w = f"{num(conv['kc'])}*(v(cr{i})-i(VLc{i}))+{num(conv['R'])}*i(VLc{i})"
+    v0 = case["nodes"][link["a"]].get("v0", case.get("v_init_default", 48.0))
+    hi = f"{kp}*max(0,min({LINK_HIGH}-v({o}),v({n})-{LINK_LOW}))"
+    lo = f"-{kp}*max(0,min({LINK_HIGH}-v({n}),v({o})-{LINK_LOW}))"
+    return [f"Vcp{i} cp{i} 0 {pwl(load_points(conv['power']))}",
+            f"Bcr{i} cr{i} 0 V=min(max(min(max(v(cp{i})/max(min(v({n})-{num(conv['R'])}*i(VLc{i}),v({o})),10),"
+            f"{lo}),{hi}),-{lim}),{lim})",
+            f"Bcd{i} cd{i} 0 V=min(max((v({o})+{w})/v({n}),0),1)",
+            f"Bce{i} ce{i} 0 V=min(max((v({n})-({w}))/v({o}),0),1)",
+            f"Bcx{i} cx{i} 0 V=v(cd{i})*v({n})", f"VLc{i} cx{i} cl{i} 0",
+            f"Lcv{i} cl{i} cm{i} {num(conv['L'])} ic=0", f"Rcv{i} cm{i} cy{i} {num(conv['R'])}",
+            f"Bcy{i} cy{i} 0 V=v(ce{i})*v({o})", f"Bcz{i} 0 {o} I=v(ce{i})*i(VLc{i})",
+            f"Ccv{i} {o} 0 {num(conv['Co'])} ic={num(v0)}",
+            f"Bci{i} {n} 0 I=v(cd{i})*i(VLc{i})+{num(conv['Pq'])}/v({n})+{num(k_sw)}*abs(i(VLc{i}))"
+            f"+{num(c_sw)}*(v(ce{i})<1 ? max(v({n}),v({o})) : v({n}))"]
+
+
 def link_lines(case, i, link):
     points = switch_points(case, i, link)
-    end = f"lc{i}" if points else f"n{link['b']}"
-    out = [f"Vm{i} n{link['a']} la{i} 0", f"R{i} la{i} lb{i} {num(link['R'])}",
+    end = f"lc{i}" if points or link.get("fuse") else f"n{link['b']}"
+    begin = f"cv{i}" if link.get("conv") else f"n{link['a']}"
+    out = link_conv_lines(case, i, link) if link.get("conv") else []
+    out += [f"Vm{i} {begin} la{i} 0", f"R{i} la{i} lb{i} {num(link['R'])}",
            f"L{i} lb{i} {end} {num(link['L'])} ic=0"]
     if points:
         out += [f"Vs{i} sw{i} 0 {pwl(points)}",
                 f"Bs{i} lc{i} n{link['b']} V=i(Vm{i})*pow(10,v(sw{i}))"]
+    elif link.get("fuse"):
+        # An ideal switch that latches: above the rating, into a side below V_UV. v(fq) is how far
+        # it has opened.
+        i_m, b = f"i(Vm{i})", f"n{link['b']}"
+        hot = f"abs({i_m}) > {num(link['fuse'])} && ({i_m} > 0 ? v({b}) : v(n{link['a']})) < {V_UV}"
+        out += [f"Bfq{i} 0 fq{i} I=({hot}) || v(fq{i}) > 0.1 ? (1-v(fq{i}))*{num(3e-9 / FUSE_S)} : 0",
+                f"Cfq{i} fq{i} 0 1e-9 ic=0",
+                f"Bs{i} lc{i} {b} V={i_m}*pow(10,{CLOSED_LOG}+{OPEN_LOG - CLOSED_LOG}*v(fq{i}))"]
     return out
 
 
@@ -133,6 +188,12 @@ def columns(case):
     cols += [(f"iin{i}_{j}", f"i(Vq{i}_{j})")
              for i, m in enumerate(modules) for j in range(len(m["inputs"]))]
     cols += [(f"ifeed{i}", f"v(ff{i})") for i, n in enumerate(case["nodes"]) if n.get("feed")]
+    for i, n in enumerate(case["nodes"]):
+        if n.get("conv"):
+            cols += [(f"vo{i}", f"v(o{i})"), (f"iL{i}", f"i(VL{i})")]
+    for i, l in enumerate(case["links"]):
+        if l.get("conv"):
+            cols += [(f"vc{i}", f"v(cv{i})"), (f"ic{i}", f"i(VLc{i})")]
     return cols
 
 
@@ -212,9 +273,27 @@ def quantity(x, unit):
     return f"{float(x):.12g}{unit}"
 
 
-def yaml_load(load):
-    return "[" + ", ".join(f"[{quantity(t, 's')}, {quantity(p, 'W')}, {quantity(r, 's')}]"
+def yaml_load(load, unit="W"):
+    return "[" + ", ".join(f"[{quantity(t, 's')}, {quantity(p, unit)}, {quantity(r, 's')}]"
                            for t, p, r in load) + "]"
+
+
+def yaml_link_conv(link):
+    conv = link["conv"]
+    keys = [("l", conv["L"], "H"), ("r", conv["R"], "Ohm"), ("c_out", conv["Co"], "F"), ("kp", conv["kp"], ""),
+            ("kc", conv["kc"], ""), ("p_fixed", conv["Pq"], "W"), ("i_lim", conv["ilim"], "A"),
+            ("k_sw", conv.get("Ksw", 0), "s"), ("c_oss", conv.get("Coss", 0), "F")]
+    return (f", converter: {{ at: n{link['a']}, " + ", ".join(f"{k}: {quantity(x, u)}" for k, x, u in keys)
+            + f", power: {yaml_load(conv['power'])} }}")
+
+
+def yaml_conv(conv):
+    keys = [("l", conv["L"], "H"), ("r", conv["R"], "Ohm"), ("c_out", conv["Co"], "F"),
+            ("v_ref", conv["vref"], "V"), ("kp", conv["kp"], ""), ("ki", conv["ki"], ""),
+            ("kc", conv["kc"], ""), ("p_fixed", conv["Pq"], "W"), ("i_lim", conv["ilim"], "A"),
+            ("k_sw", conv.get("Ksw", 0), "s"), ("c_oss", conv.get("Coss", 0), "F")]
+    return ("{ " + ", ".join(f"{k}: {quantity(x, u)}" for k, x, u in keys)
+            + f", load: {yaml_load(conv['iload'], 'A')} }}")
 
 
 def topology(case):
@@ -234,10 +313,14 @@ def topology(case):
                        f"i_max: {quantity(feed['Imax'], 'A')}, tau: {quantity(feed['tau'], 's')} }}")
         if n.get("load"):
             out.append(f"    load: {yaml_load(n['load'])}")
+        if n.get("conv"):
+            out.append(f"    converter: {yaml_conv(n['conv'])}")
     out.append("links:")
     for i, l in enumerate(case["links"]):
-        out.append(f"  - {{ id: l{i}, between: [n{l['a']}, n{l['b']}], r: {quantity(l['R'], 'Ohm')}, "
-                   f"l: {quantity(l['L'], 'H')}{', open: true' if l.get('open') else ''} }}")
+        fuse = quantity(l["fuse"], "A") if l.get("fuse") else "none"
+        out.append(f"  - {{ id: l{i}, between: [n{l['a']}, n{l['b']}], fuse: {fuse}, r: {quantity(l['R'], 'Ohm')}, "
+                   f"l: {quantity(l['L'], 'H')}{', open: true' if l.get('open') else ''}"
+                   + (yaml_link_conv(l) if l.get("conv") else "") + " }")
     if case.get("modules"):
         out.append("modules:")
     for i, m in enumerate(case.get("modules", [])):
@@ -301,6 +384,40 @@ def own_cases():
                 events=[["short", 1, 0.03, 0.2, 0.005]],
                 desc="ref1; 0.2 Ohm across bus 1 for 5 ms; compared at T = 10 us")
     case["nodes"][1]["load"] = [[0.0, 100, 0.001]]
+    yield case
+    case = read("ref1_tri3_loadstep")
+    case.update(name="own_fuse", tend=0.05, T=1e-5, spice_step=5e-7, sample=1e-4,
+                events=[["short", 1, 0.03, 0.005, 0.04]],
+                desc="ref1 with fuses of 150 A; bus 1 bolted to ground (5 mOhm) from 30 ms on; "
+                     "compared at T = 10 us")
+    case["nodes"][1]["load"] = [[0.0, 100, 0.001]]
+    for link in case["links"]:
+        link["fuse"] = 150
+    yield case
+    case = read("ref1_tri3_loadstep")
+    case.update(name="own_blackstart", tend=1.6, spice_step=1e-5, v_init_default=0.0,
+                desc="ref1 from 0 V: both feeds at their limits until the buses are up")
+    case["nodes"][1]["load"] = [[0.0, 100, 0.001]]
+    yield case
+    node_2kw = {"L": 10e-6, "R": 16e-3, "Co": 2e-3, "kp": 15.0, "ki": 10000.0, "kc": 0.25, "Pq": 11.0,
+                "Ksw": 22e-9, "Coss": 4e-9, "ilim": 60.0}
+    for name, vref, load, desc in (
+            ("boost", 56.0, [[0.0, 4, 0.001], [0.1, 20, 1e-5], [0.2, 6, 1e-5]], "steps up to 56 V"),
+            ("buckboost", 48.0, [[0.0, 5, 0.001], [0.1, 30, 1e-5], [0.2, 2, 1e-5]],
+             "holds 48 V while its bus passes 48 V"),
+            ("reverse", 24.0, [[0.0, 10, 0.001], [0.1, -20, 1e-5], [0.2, 15, 1e-5]],
+             "holds 24 V while its output turns from a load into a source and back")):
+        case = read("ref5_tri3_buck48to12")
+        case.update(name="own_conv_" + name, tend=0.3, desc="ref5 with a converter that " + desc)
+        case["nodes"][1]["conv"] = dict(node_2kw, vref=vref, iload=load)
+        yield case
+    case = read("ref1_tri3_loadstep")
+    case.update(name="own_conv_link", tend=0.3,
+                desc="ref1 with a converter at end a of link 0, which sets +500 W and then -500 W")
+    case["nodes"][1]["load"] = [[0.0, 100, 0.001]]
+    case["links"][0]["conv"] = dict(node_2kw, Co=0.01, kp=30.0,
+                                    power=[[0.0, 0, 0.001], [0.1, 500, 1e-5], [0.2, -500, 1e-5]])
+    del case["links"][0]["conv"]["ki"]
     yield case
 
 

@@ -13,14 +13,21 @@ import tempfile
 SRC = os.environ.get("VL_SRC", os.getcwd())
 BIN = os.environ.get("VL_BIN", os.path.join(SRC, "build", "release"))
 DATA = os.path.join(SRC, "tests", "reference", "data")
-# name, export interval, bus limit max and rms in mV, link limit in A
+# name, export interval, bus limit max and rms in mV, link limit in A, limit of converter outputs in mV
 CASES = [
     ("ref1_tri3_loadstep", "1ms", 1.5, 0.05, 0.2),
+    ("ref5_tri3_buck48to12", "1ms", 1.5, 0.05, 0.2, 5),
     ("ref3_ring8_linkcut", "1ms", 1.5, 0.05, 0.5),
     ("ref9_tri3_dualfed_loadstep", "1ms", 16, 0.9, 0.4),
     ("own_death", "1ms", 1.5, 0.05, 0.5),
     ("own_close", "1ms", 8, 0.4, 0.5),
     ("own_short", "100us", 20, 0.8, 0.4),
+    ("own_blackstart", "1ms", 1.5, 0.05, 0.2),
+    ("own_fuse", "100us", 250, 10, 1.2),
+    ("own_conv_boost", "1ms", 1.5, 0.1, 0.2, 5),
+    ("own_conv_buckboost", "1ms", 1.5, 0.1, 0.2, 5),
+    ("own_conv_link", "1ms", 3, 0.15, 0.2, 5),
+    ("own_conv_reverse", "1ms", 1.5, 0.1, 0.2, 5),
 ]
 
 
@@ -52,18 +59,23 @@ def compare(case, got, want, limits):
         sys.exit(f"{case['name']}: {len(got[1])} rows, not {len(rows)}")
     every = float(rows[1][0]) - float(rows[0][0])
     columns = [i for i, c in enumerate(header) if c[0] in "vi" and c[1:].isdigit()]
-    bus, links = [], []
+    columns += [i for i, c in enumerate(header) if c.startswith(("vo", "vc"))]
+    bus, links, outputs = [], [], []
     for g, w in zip(got[1], rows):
         for n, c in enumerate(columns):
             cell, t = g[n + 1], float(w[0])
-            if header[c][0] == "v":
+            if header[c].startswith(("vo", "vc")):
+                outputs.append(abs(float(cell) - float(w[c])) * 1e3)
+            elif header[c][0] == "v":
                 if cell:
                     bus.append(abs(float(cell) - float(w[c])) * 1e3)
             elif cell and not near_event(case, int(header[c][1:]), t, every):
                 links.append(abs(float(cell) - float(w[c])))
     rms = math.sqrt(sum(x * x for x in bus) / len(bus))
-    print(f"{case['name']}: bus {max(bus):.3f} mV max, {rms:.4f} mV rms, links {max(links):.3f} A")
-    return max(bus) <= limits[0] and rms <= limits[1] and max(links) <= limits[2]
+    print(f"{case['name']}: bus {max(bus):.3f} mV max, {rms:.4f} mV rms, links {max(links):.3f} A"
+          + (f", converter outputs {max(outputs):.3f} mV" if outputs else ""))
+    return (max(bus) <= limits[0] and rms <= limits[1] and max(links) <= limits[2]
+            and len(limits) == 3 + bool(outputs) and all(x <= limits[3] for x in outputs))
 
 
 def run(name, every, limits, tmp):
@@ -76,7 +88,7 @@ def run(name, every, limits, tmp):
     voltloom = os.path.join(BIN, "voltloom")
     tool(voltloom, "run", base + ".yaml", *drill, "--for", f"{round(case['tend'] * 1000)}ms",
          "--speed", "max", "--memory", "--out", out)
-    got = read(tool(voltloom, "export", out, "--signals", "node.*.v,link.*.i", "--every", every,
+    got = read(tool(voltloom, "export", out, "--signals", "node.*.v,link.*.i,conv.*.vo,link.*.conv_vo", "--every", every,
                     "--format", "csv"))
     with open(os.path.join(DATA, name + ".csv"), encoding="ascii") as f:
         want = read(f.read())

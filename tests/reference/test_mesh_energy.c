@@ -40,7 +40,17 @@ check_ends(const struct topo *t, struct solver_loop *l, const bool *stepped, uin
 	return closed;
 }
 
-static unsigned n_closing;
+static unsigned n_closing, n_fuses;
+
+static void
+count_fuses(const struct topo *t, struct solver_loop *l)
+{
+	for (uint32_t p = 0; p < t->n_nodes; p++) {
+		const struct core_events *ev = solver_loop_events(l, p);
+		for (size_t i = 0; i < ev->n; i++)
+			n_fuses += ev->e[i].code == EV_LINK_OPEN && ev->e[i].a == OPEN_FUSE;
+	}
+}
 
 static void
 run(uint64_t seed, bool feeds)
@@ -62,6 +72,7 @@ run(uint64_t seed, bool feeds)
 		for (uint32_t p = 0; p < r->topo.n_nodes; p++)
 			stepped[p] = solver_loop_made_step(l, p);
 		n_closing += check_ends(&r->topo, l, stepped, seed);
+		count_fuses(&r->topo, l);
 		struct books_sums s = books_sums(g);
 		double now = s.stored_j + s.flight_j + s.transit_j + s.abandoned_j;
 		ck_assert_msg(s.finite, "seed %llu step %lld: not finite", (unsigned long long)seed,
@@ -86,6 +97,7 @@ START_TEST(test_ledger_closes_under_faults)
 	for (int i = 0; i < seeds(); i++)
 		run(1000 + (uint64_t)i, true);
 	ck_assert_uint_gt(n_closing, 100); /* the faults did make links pre-charge */
+	ck_assert_uint_gt(n_fuses, 100);
 }
 END_TEST
 

@@ -47,6 +47,7 @@ set_link(struct topo *t, uint32_t i, const char *id, uint32_t a, uint32_t b)
 	l->p.l_h = 2e-6;
 	l->p.l_eff_h = 2.5e-6;
 	l->p.fuse_a = 150;
+	l->p.fuse_i2t_a2s = 22500;
 	l->p.precharge_ohm = 0.5;
 	t->nodes[a].links[t->nodes[a].n_links++] = i;
 	t->nodes[b].links[t->nodes[b].n_links++] = i;
@@ -126,13 +127,29 @@ sample_topo(void)
 	n1->feed = (struct feed_params){ 48.5, 15.36e-3, 62.5, 78.125, 1e-3 };
 	set_pwl(&n1->load_w, 3, 100);
 	n3->has_conv = true;
-	n3->conv = (struct conv_params){ 4.7e-6, 5e-3, 2e-3, 12, 30,
-		                         45000,  0.25, 3.5,  75, { 0, NULL } };
+	n3->conv = (struct conv_params){ .l_h = 4.7e-6,
+		                         .r_ohm = 5e-3,
+		                         .c_out_f = 2e-3,
+		                         .v_ref_v = 12,
+		                         .kp = 30,
+		                         .ki = 45000,
+		                         .kc = 0.25,
+		                         .p_fixed_w = 3.5,
+		                         .i_lim_a = 75,
+		                         .k_sw_s = 8e-9,
+		                         .c_oss_f = 3e-9,
+		                         .f_sw_hz = 200e3 };
 	set_pwl(&n3->conv.load_a, 1, 10);
 	set_link(t, 0, "l1", 0, 1);
 	set_link(t, 1, "l2", 1, 2);
 	set_link(t, 2, "l3", 2, 0);
 	t->links[1].tcp = true;
+	t->links[1].has_conv = true;
+	t->links[1].conv.node = t->links[1].b;
+	t->links[1].conv.conv = (struct conv_params){
+		.l_h = 10e-6, .r_ohm = 16e-3, .c_out_f = 10e-3, .kp = 30, .kc = 0.25, .i_lim_a = 60
+	};
+	set_pwl(&t->links[1].conv.power_w, 2, 500);
 	t->links[2].p.open = true;
 	set_modules(t);
 	return t;
@@ -145,6 +162,8 @@ sample_topo_free(struct topo *t)
 		free(t->nodes[i].p.load_w.p);
 		free(t->nodes[i].p.conv.load_a.p);
 	}
+	for (size_t i = 0; i < t->n_links; i++)
+		free(t->links[i].conv.power_w.p);
 	for (size_t i = 0; i < t->n_modules; i++) {
 		free(t->modules[i].p.load_w.p);
 		free(t->modules[i].p.phases);

@@ -64,7 +64,7 @@ small_mesh_link(struct small_mesh *m, uint32_t a, uint32_t b)
 	l->a = a;
 	l->b = b;
 	l->p = (struct link_params){
-		.r_ohm = 10e-3, .l_h = 2e-6, .l_eff_h = 2e-6, .fuse_a = 150, .precharge_ohm = 0.5
+		.r_ohm = 10e-3, .l_h = 2e-6, .l_eff_h = 2e-6, .precharge_ohm = 0.5
 	};
 	m->nodes[a].links[m->nodes[a].n_links++] = i;
 	m->nodes[b].links[m->nodes[b].n_links++] = i;

@@ -169,7 +169,7 @@ START_TEST(test_voltage_integrator)
 
 	single();
 	for (int i = 1; i <= 5; i++) {
-		node_control_step(&c, &f, 47.7, closed, false);
+		node_control_step(&c, &f, 47.7, f.i_a, closed, false);
 		ck_assert_double_eq_tol(c.dv_v, i * 8 * 0.3 * 1e-3, 1e-12);
 		ck_assert_double_eq_tol(f.v_set_v, 48.5 + c.dv_v, 1e-12);
 	}
@@ -184,7 +184,7 @@ START_TEST(test_limited_feed_bleeds)
 	single();
 	c.di_v = 1;
 	for (int i = 0; i < 100; i++)
-		node_control_step(&c, &f, 40, closed, false);
+		node_control_step(&c, &f, 40, f.i_a, closed, false);
 	ck_assert(c.limited);
 	ck_assert_double_eq(c.dv_v, 0);
 	ck_assert_double_eq_tol(c.di_v, pow(0.99, 100), 1e-12);
@@ -197,12 +197,12 @@ START_TEST(test_clamp)
 
 	single();
 	for (int i = 0; i < 5000; i++)
-		node_control_step(&c, &f, f.v_set_v - 0.5, closed, false);
+		node_control_step(&c, &f, f.v_set_v - 0.5, f.i_a, closed, false);
 	ck_assert_double_le(f.v_set_v, 50.5);
 	ck_assert_double_le(48.5 + c.dv_v + c.di_v, 50.5 + 1e-12);
 	c.dv_v = c.di_v = 0;
 	for (int i = 0; i < 5000; i++)
-		node_control_step(&c, &f, 51, closed, false);
+		node_control_step(&c, &f, 51, f.i_a, closed, false);
 	ck_assert_double_ge(f.v_set_v, 45);
 }
 END_TEST
@@ -217,12 +217,12 @@ START_TEST(test_merging_fades_in)
 	c.kv_per_s = 0;
 	for (int i = 0; i < 100; i++) {
 		node_control_hear(&c, 0, &w, true);
-		node_control_step(&c, &f, 48, closed, false);
+		node_control_step(&c, &f, 48, f.i_a, closed, false);
 	}
 	ck_assert_double_eq_tol(c.dv_v, 0.5, 0.03); /* half of the way after half of the time */
 	for (int i = 0; i < 150; i++) {
 		node_control_hear(&c, 0, &w, true);
-		node_control_step(&c, &f, 48, closed, false);
+		node_control_step(&c, &f, 48, f.i_a, closed, false);
 	}
 	ck_assert_double_eq_tol(c.dv_v, 1, 0.01);
 }

@@ -297,6 +297,7 @@ START_TEST(test_passive)
 		p.g_links = l.g_s;
 		node_plant_step(&p, gh, none, 0, vm);
 		node_link_wave(&l, vm, p.v_v, m_out);
+		node_link_end(&l);
 		p.loss_j += l.loss_step_j;
 		sent += l.wave_j;
 		ck_assert_double_le(sent + node_plant_stored_j(&p), got + before + 1e-9);

@@ -178,6 +178,17 @@ START_TEST(test_round_trip)
 		memcpy(&y, r, sizeof y);
 		x.chans = y.chans = NULL;
 		x.cmds = y.cmds = NULL;
+		ck_assert_uint_eq(s->n_convs, r->n_convs);
+		for (size_t c = 0; c < s->n_convs; c++) {
+			struct slice_conv *a_conv = &s->convs[c], *b_conv = &r->convs[c];
+			struct pwl p = a_conv->power_w, q = b_conv->power_w;
+			check_pwl(&p, &q);
+			ck_assert_uint_eq(a_conv->chan, b_conv->chan);
+			ck_assert_int_eq(memcmp(&a_conv->conv, &b_conv->conv,
+			                        offsetof(struct conv_params, load_a)),
+			                 0);
+		}
+		x.convs = y.convs = NULL;
 		if (s->kind == PROC_NODE) {
 			check_pwl(&s->node.load_w, &r->node.load_w);
 			check_pwl(&s->node.conv.load_a, &r->node.conv.load_a);

@@ -106,7 +106,7 @@ START_TEST(defaults)
 	const struct topo_link *k =
 		link_("a-b"); /* the lower node first, the direction as written */
 	ck_assert(k->a == 1 && k->b == 0);
-	ck_assert(k->p.l_h == 2e-6 && k->p.l_eff_h == 2e-6 && k->p.fuse_a == 150 &&
+	ck_assert(k->p.l_h == 2e-6 && k->p.l_eff_h == 2e-6 && k->p.fuse_a == 150 && k->p.fuse_i2t_a2s == 22500 &&
 	          k->p.precharge_ohm == 0.5);
 	ck_assert(!k->p.open && !k->tcp);
 	const struct topo_module *m = &t->modules[0];
@@ -167,6 +167,7 @@ START_TEST(every_key)
 	ck_assert(link_("l1")->p.fuse_a == 0 && !link_("l1")->tcp && link_("l2")->tcp);
 	ck_assert(link_("l2")->p.open && link_("l2")->p.fuse_a == 80 &&
 	          link_("l1")->p.precharge_ohm == 1);
+	ck_assert(link_("l2")->p.fuse_i2t_a2s == 5000 && link_("l1")->p.fuse_i2t_a2s == 0);
 	const struct topo_module *m = t->modules;
 	ck_assert(m[0].p.r_port_ohm == 0.06 && m[0].p.priority == 9 &&
 	          m[0].p.load_w.p[0].level == 50);
@@ -175,11 +176,10 @@ START_TEST(every_key)
 	ck_assert(m[2].p.phases[1].phase == 1 && m[2].p.phases[1].for_ns == 200000000);
 	ck_assert(m[3].p.load_w.n == 1 && m[3].p.load_w.p[0].level == 250 &&
 	          m[3].p.load_w.p[0].ramp_ns == 0);
-	ck_assert(told(DIAG_NOTE, "fuses are parsed but do not act"));
 	ck_assert(told(DIAG_NOTE, "channels are ideal"));
 	ck_assert(told(DIAG_NOTE, "agents are parsed but do not act"));
-	ck_assert(told(DIAG_NOTE, "sensors are ideal"));
-	ck_assert_uint_eq(l.n, 4); /* one per kind */
+	ck_assert(t->nodes[0].p.sensors_realistic && t->nodes[1].p.sensors_realistic);
+	ck_assert_uint_eq(l.n, 2); /* one per kind */
 	ck_assert_uint_eq(node("a")->n_links, 2);
 	ck_assert_uint_eq(node("b")->n_ports, 3);
 }

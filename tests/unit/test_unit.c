@@ -36,6 +36,8 @@ START_TEST(good)
 		{ "7nH", UNIT_HENRY, 7e-9 },
 		{ "2GW", UNIT_WATT, 2e9 },
 		{ "5kA2s", UNIT_A2S, 5000 },
+		{ "200kHz", UNIT_HERTZ, 200e3 },
+		{ "22ns", UNIT_SECOND, 22e-9 },
 		{ "45000", UNIT_NONE, 45000 },
 		{ "0.25", UNIT_NONE, 0.25 },
 		{ "1m", UNIT_END_, 0 },

@@ -1,0 +1,163 @@
+/* `initial: steady`: nothing moves, and the energy that is under way from the start is in the
+ * books. */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core.h"
+#include "host_memory.h"
+#include "ledger.h"
+#include "runview.h"
+#include "tests/support/mesh_text.h"
+
+static struct topo *t;
+static struct host_memory *host;
+static struct runview *view;
+
+static void
+setup(void)
+{
+	t = NULL;
+	host = NULL;
+	view = NULL;
+}
+
+static void
+teardown(void)
+{
+	runview_close(&view);
+	host_memory_destroy(&host);
+	topo_destroy(&t);
+}
+
+static void
+run(const char *text, double for_s)
+{
+	struct err err = ERR_INIT;
+	struct rec *const *recs;
+	t = mesh_text(text);
+	struct memory_params p = { .topo = t,
+		                   .ops = { &node_core_ops, &module_core_ops },
+		                   .end_k = (int64_t)(for_s / topo_step_s(t) + 0.5),
+		                   .seed = 1 };
+	ck_assert_msg(host_memory_create(&p, &host, &err) == 0, "%s", err.text);
+	ck_assert_msg(host_memory_run(host, NULL, NULL, &err) == 0, "%s", err.text);
+	size_t n = host_memory_recs(host, &recs);
+	ck_assert_msg(runview_of(t, recs, n, &view, &err) == 0, "%s", err.text);
+}
+
+/* Largest departure of a field from its first frame. */
+static double
+moves(size_t proc, const char *name)
+{
+	int field = runview_field(view, proc, name);
+	double first, v, most = 0;
+	ck_assert_msg(field >= 0, "%s", name);
+	ck_assert(runview_value(view, proc, field, 0, &first));
+	for (int64_t k = 1; k <= runview_last_k(view); k++) {
+		ck_assert(runview_value(view, proc, field, k, &v));
+		most = fmax(most, fabs(v - first));
+	}
+	return most;
+}
+
+static void
+check_still(void)
+{
+	struct ledger end;
+	struct err err = ERR_INIT;
+	double worst;
+	int64_t worst_k;
+	for (size_t i = 0; i < t->n_nodes; i++) {
+		ck_assert_msg(moves(i, "v") < 1e-3, "%s.v moves by %g V", t->nodes[i].id,
+		              moves(i, "v"));
+		ck_assert(moves(i, "v_sc") < 1e-3);
+		/* 1 mV across a cable of 10 mOhm. */
+		ck_assert_msg(moves(i, "feed_i") < 0.1, "feed %s moves by %g A", t->nodes[i].id,
+		              moves(i, "feed_i"));
+	}
+	for (size_t i = 0; i < t->n_links; i++) {
+		char name[96];
+		snprintf(name, sizeof name, "link.%s.i_avg", t->links[i].id);
+		ck_assert_msg(moves(t->links[i].a, name) < 0.1, "%s moves by %g A", name,
+		              moves(t->links[i].a, name));
+	}
+	for (size_t i = 0; i < t->n_modules; i++)
+		ck_assert_msg(moves(t->n_nodes + i, "v_in") < 1e-3, "%s.v_in moves by %g V",
+		              t->modules[i].id, moves(t->n_nodes + i, "v_in"));
+	ck_assert_int_eq(ledger_run(view, 10, &end, &worst, &worst_k, &err), 0);
+	ck_assert_msg(worst <= 1e-9, "residual %g at %lld", worst, (long long)worst_k);
+	/* The line's energy at the start: L i^2/2 of the cable and dC v^2 of the two ends. */
+	double flight = 0;
+	for (size_t i = 0; i < t->n_links; i++) {
+		const struct topo_link *l = &t->links[i];
+		double dc = topo_step_s(t) * topo_step_s(t) / (2 * l->p.l_eff_h);
+		double zc = l->p.l_eff_h / topo_step_s(t), a = l->p.i_init_a;
+		double va = t->nodes[l->a].p.v_init_v - 0.5 * l->p.r_ohm * a;
+		double vb = t->nodes[l->b].p.v_init_v + 0.5 * l->p.r_ohm * a;
+		/* Behind the halves of R: waves u + Zc i and u - Zc i of either end. */
+		flight += 0.5 * dc * (va + zc * a) * (va + zc * a) +
+		          0.5 * dc * (vb - zc * a) * (vb - zc * a);
+		ck_assert_double_eq_tol(va, vb, 1e-6); /* a lossless line has no drop */
+	}
+	ck_assert_double_eq_tol(end.in_flight0_j, flight, 1e-9 * fmax(flight, 1));
+}
+
+static const char mesh[] =
+	"voltloom: 1\nmesh: { name: m, control: %s, port_period: %d }\n"
+	"defaults: { node: { initial: steady }, link: { r: 10mOhm, l: 2uH } }\nnodes:\n"
+	"  - { id: a, feed: { i_rated: 30A }, load: [[0s, 200W, 0s]] }\n"
+	"  - { id: b, load: [[0s, 500W, 0s]] }\n"
+	"  - { id: c, feed: { v0: 48.2V, i_rated: 20A }, supercap: none, load: [[0s, 100W, 0s]] }\n"
+	"  - { id: d }\n"
+	"links:\n  - { id: l1, between: [a, b] }\n  - { id: l2, between: [b, c] }\n"
+	"  - { id: l3, between: [c, d] }\n  - { id: l4, between: [d, a] }\n"
+	"modules:\n  - { id: m1, class: fixed, power: 150W, feeds: [a, b], r_port: 100mOhm }\n"
+	"  - { id: m2, class: fixed, power: 80W, feeds: [d] }\n"
+	"  - { id: m3, class: resistive, resistance: 50Ohm, feeds: [c] }\n";
+
+START_TEST(still)
+{
+	static const char *const control[] = { "none", "droop", "consensus" };
+	for (int i = 0; i < 6; i++) {
+		char text[1600];
+		snprintf(text, sizeof text, mesh, control[i / 2], i % 2 ? 2 : 1);
+		run(text, 0.1);
+		check_still();
+		/* And it is a state with currents. */
+		ck_assert(fabs(t->links[0].p.i_init_a) > 1);
+		ck_assert(t->nodes[0].p.feed_init_a > 5);
+		teardown();
+	}
+}
+END_TEST
+
+START_TEST(own_voltage)
+{
+	t = mesh_text("voltloom: 1\nmesh: { name: m }\ndefaults: { node: { initial: steady } }\n"
+	              "nodes:\n  - { id: a, feed: { i_rated: 20A } }\n"
+	              "  - { id: b, initial: 47V, load: [[0s, 100W, 0s]] }\n"
+	              "links: [ { id: l, between: [a, b] } ]\n");
+	/* A voltage of its own wins over the default; the link then begins without current. */
+	ck_assert(!t->nodes[1].p.steady && t->nodes[1].p.v_init_v == 47);
+	ck_assert(t->nodes[0].p.steady && t->links[0].p.i_init_a == 0);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("steady_start");
+	TCase *c = tcase_create("steady_start");
+	tcase_set_timeout(c, 120);
+	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_add_test(c, still);
+	tcase_add_test(c, own_voltage);
+	suite_add_tcase(s, c);
+	SRunner *r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	int failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

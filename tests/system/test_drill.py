@@ -1,0 +1,328 @@
+#!/usr/bin/python3
+"""Drills: verdicts, exit statuses, evidence; the same bytes over processes, in memory, at any --jobs;
+for each kind of expectation a wrong bound that fails, and the line that reproduces it; what happens
+to a drill that is interrupted, killed or too slow.
+"""
+import glob
+import json
+import os
+import re
+import shlex
+import signal
+import xml.etree.ElementTree as ET
+
+from vl import SRC, Home, Mesh, check, read, run_cases, until
+
+MESH = f"{SRC}/topologies/tri3.yaml"
+HEAD = f"""drill: 1
+name: small
+topology: {MESH}
+time: {{ duration: 60ms, settle: 10ms, recover: 20ms }}
+timeline:
+  - {{ id: cut, at: 20ms, do: cut, target: l1, for: 10ms }}
+  - {{ id: kill, at: 40ms, do: kill, target: n3 }}
+"""
+
+
+def schema():
+    return json.load(open(f"{SRC}/docs/result.schema.json", encoding="utf-8"))
+
+
+TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None)}
+
+
+def is_type(value, name):
+    if name in ("integer", "number"):
+        return not isinstance(value, bool) and isinstance(
+            value, int if name == "integer" else (int, float))
+    return isinstance(value, TYPES[name])
+
+
+def validate(value, rule, root, at="$"):
+    """The part of JSON Schema that the published one uses; a keyword that is not known fails."""
+    known = {"$schema", "title", "description", "$defs", "$ref", "type", "const", "enum", "required",
+             "properties", "additionalProperties", "items", "minimum", "maximum",
+             "exclusiveMinimum", "pattern"}
+    check(set(rule) <= known, f"the validator does not know {set(rule) - known}")
+    if "$ref" in rule:
+        validate(value, root["$defs"][rule["$ref"].rsplit("/", 1)[1]], root, at)
+    if "type" in rule:
+        names = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
+        check(any(is_type(value, n) for n in names), f"{at}: {value!r} is not {names}")
+    check("const" not in rule or value == rule["const"], f"{at}: {value!r}")
+    check("enum" not in rule or value in rule["enum"], f"{at}: {value!r} not in {rule.get('enum')}")
+    check("pattern" not in rule or re.search(rule["pattern"], value), f"{at}: {value!r}")
+    check("minimum" not in rule or value >= rule["minimum"], f"{at}: {value}")
+    check("maximum" not in rule or value <= rule["maximum"], f"{at}: {value}")
+    check("exclusiveMinimum" not in rule or value > rule["exclusiveMinimum"], f"{at}: {value}")
+    if isinstance(value, dict):
+        for key in rule.get("required", []):
+            check(key in value, f"{at}: '{key}' is missing")
+        for key, v in value.items():
+            more = rule.get("additionalProperties", True)
+            sub = rule.get("properties", {}).get(key, more)
+            check(sub is not False, f"{at}: '{key}' is not in the schema")
+            if isinstance(sub, dict):
+                validate(v, sub, root, f"{at}.{key}")
+    if isinstance(value, list) and "items" in rule:
+        for i, v in enumerate(value):
+            validate(v, rule["items"], root, f"{at}[{i}]")
+
+
+def check_junit(text):
+    """What the common JUnit schema (Jenkins, windyroad) wants of elements, attributes and counts."""
+    root = ET.fromstring(text)
+    check(root.tag == "testsuites", root.tag)
+    for suite in root:
+        check(suite.tag == "testsuite" and {"name", "tests", "failures", "errors", "time"} <=
+              set(suite.attrib), f"{suite.tag} {suite.attrib}")
+        cases = suite.findall("testcase")
+        tags = [e.tag for e in suite]
+        check(tags == ["properties"] * tags.count("properties") + ["testcase"] * len(cases), tags)
+        check(int(suite.get("tests")) == len(cases), "tests")
+        for name in ("failure", "error"):
+            check(int(suite.get(name + "s")) == len(suite.findall(f"testcase/{name}")), name)
+        names = [c.get("name") for c in cases]
+        check(len(names) == len(set(names)), f"names are there twice: {names}")
+        for c in cases:
+            check({"name", "classname", "time"} <= set(c.attrib), c.attrib)
+            for e in c:
+                check(e.get("message") and e.get("type") and "reproduce: voltloom drill" in e.text,
+                      ET.tostring(e))
+    return root
+
+
+def judge(home, expect, *args, name="d", head=HEAD, status=None):
+    """Runs a drill in memory; returns the result and the process."""
+    path = home.file(f"{name}.yaml", head + expect)
+    r = home.vl("drill", path, "--memory", "--json", f"{home.dir}/{name}.json", *args)
+    check(status is None or r.status == status, lambda: f"wanted exit status {status}: {r}")
+    lines = read(f"{home.dir}/{name}.json").splitlines()
+    result = json.loads(lines[0]) if lines else None
+    if result:
+        validate(result, schema(), schema())
+    return result, r
+
+
+def entry(result, name):
+    return next(e for e in result["expectations"] if e["id"] == name)
+
+
+# ---- verdicts ---------------------------------------------------------------------------------
+
+# A right bound, a wrong one, and what is observed. tri3 is fed with 48.5 V over droop; n2 draws 100 W.
+KINDS = {
+    "always": ('always: "min(node.*.v) >= 45V", from: cut',
+               'always: "min(node.*.v) >= 55V", from: cut', r"min\(node.*\) was 4\d\.\d+V \(node\.n\d\.v\) at 0\.0\d+ s, bound >= 55V"),
+    "never": ('never: "max(node.*.v) > 55V"', 'never: "max(node.*.v) > 45V"',
+              r"max\(node.*\) was 4\d\.\d+V .* at 0\.\d+ s, bound <= 45V"),
+    "never-event": ('never: "link.open link=l2 cause=cut"', 'never: "link.open link=l1 cause=cut"',
+                    r"link\.open link=l1 cause=cut .* at 0\.02 s, step 200, bound: none"),
+    "eventually": ('eventually: "link.l1.open == 1", after: cut, within: 5ms',
+                   'eventually: "link.l2.open == 1", after: cut, within: 5ms',
+                   r"never held; at best link\.l2\.open was 0 .* bound == 1"),
+    "settles": ('settles: "link.l1.open == 0", after: cut, within: 15ms, hold: 5ms',
+                'settles: "link.l1.open == 0", after: cut, within: 5ms, hold: 1ms',
+                r"did not settle; last, link\.l1\.open was 1 .* at 0\.02\d* s, bound == 0"),
+    "event": ('event: "link.open link=l3 cause=death", after: kill, within: 1ms',
+              'event: "link.open link=l3 cause=death", after: cut, within: 5ms',
+              r"no 'link\.open link=l3 cause=death' from 0\.02 s to 0\.025 s"),
+    "metric": ("metric: mesh.source_j, min: 1J", "metric: mesh.source_j, min: 1MJ",
+               r"mesh\.source_j was [\d.]+J at 0\.06 s, bound >= 1MJ"),
+}
+
+
+def wrong_bounds():
+    """Each kind passes with the right bound; with a wrong one it says what, when, and how to see it again."""
+    with Home() as home:
+        for kind, (right, wrong, says) in KINDS.items():
+            result, _ = judge(home, f"expect:\n  - {{ id: x, {right} }}\n", status=0)
+            check(entry(result, "x")["verdict"] == "pass", kind)
+            result, r = judge(home, f"expect:\n  - {{ id: x, {wrong} }}\n", status=1)
+            e = entry(result, "x")
+            check(e["verdict"] == "fail" and re.search(says, e["text"]), f"{kind}: {e['text']}")
+            check(e["text"] in r.out, lambda: f"{kind}: not printed: {r}")
+            line = re.search(r"reproduce: (voltloom drill .*)", r.out).group(1)
+            check(result["reproduce"] + " --memory" == line, line)
+            again = home.vl(*shlex.split(line)[1:], "--json", "-").wants(1)
+            check(json.loads(again.out.splitlines()[0]) == result, f"{kind}: not reproduced")
+
+
+def steady_state():
+    """The gate before the first action, and the state after healing, are judged and can fail."""
+    with Home() as home:
+        bad = "steady_state:\n  - { id: high, expr: \"min(node.*.v) >= 55V\" }\n"
+        result, _ = judge(home, bad, status=1)
+        check([e["operator"] for e in result["expectations"]] ==
+              ["steady state before", "steady state after"], result)
+        # n3 is healed at the end: it lives again, and link l3 with it.
+        good = "steady_state:\n  - { id: all, expr: \"max(link.*.open) == 0\", for: 2ms }\n"
+        result, _ = judge(home, good, status=0)
+        check([(f["id"], f["heals"], f["t_s"]) for f in result["faults"]][:3] ==
+              [("cut", False, 0.02), ("cut.end", False, 0.03), ("kill", False, 0.04)],
+              result["faults"])
+        heal = result["faults"][3]  # at the first port step after the duration
+        check((heal["id"], heal["heals"]) == ("heal.n3", True) and 0.06 < heal["t_s"] <= 0.061, heal)
+        check((result["duration_s"], result["end_s"]) == (0.06, 0.08), result)
+
+
+def not_judged():
+    """No sample, no event to begin at, a window after the end: inconclusive. Abort; vacuous."""
+    with Home() as home:
+        for text in ('always: "node.n3.v >= 1V", from: kill + 1ms',
+                     'always: "node.n1.v >= 1V", from: "joined subject=n2"',
+                     'settles: "node.n1.v >= 99V", after: "link.open link=l3", within: 50ms'):
+            result, _ = judge(home, f"expect:\n  - {{ id: x, {text} }}\n", status=2)
+            check(result["verdict"] == entry(result, "x")["verdict"] == "inconclusive", text)
+        result, _ = judge(home, 'abort_if: "max(node.*.v) > 40V"\n', status=5)
+        check(result["verdict"] == "aborted", result)
+        vacuous = 'expect:\n  - { id: x, eventually: "node.n1.v >= 1V" }\n'
+        result, r = judge(home, vacuous, status=0)
+        check(entry(result, "x")["vacuous"] and "vacuous" in r.out, r)
+        judge(home, vacuous, "--strict", status=1)
+        judge(home, "expect: 5\n", status=3)
+        judge(home, "", "--param", "nothing=1", status=3)
+        judge(home, "", "--seeds", "5..1", status=64)
+        judge(home, "", "--report", f"{home.dir}/r.html", "--seeds", "1..2", status=64)
+
+
+# ---- evidence ---------------------------------------------------------------------------------
+
+def same_bytes():
+    """Processes, memory, and two jobs: the same result and report; all other evidence is there."""
+    with Home() as home:
+        expect = ('expect:\n  - { id: a, always: "min(node.*.v) >= 45V", from: cut }\n'
+                  '  - { id: b, event: "joined subject=n3", after: back }\n')
+        head = HEAD + "  - { id: back, at: 50ms, do: start, target: n3 }\n"
+        path = home.file("same.yaml", head + expect)
+        one = [("p", []), ("m", ["--memory"])]
+        for name, args in one:
+            home.ok("drill", path, "--out", f"{home.dir}/{name}", "--report",
+                    f"{home.dir}/{name}.html", *args)
+        for name in ("result.json", "report.html"):
+            a, b = (open(f"{home.dir}/{d}/{name}", "rb").read() for d, _ in one)
+            check(a == b and len(a) > 1000, f"{name} differs between processes and memory")
+        check(read(f"{home.dir}/p.html") == read(f"{home.dir}/p/report.html"), "--report")
+        for name in ("junit.xml", "host.json", "drill.yaml", "mesh.yaml"):
+            check(os.path.exists(f"{home.dir}/p/{name}"), name)
+        check("n3: SIGKILL, scripted, step 400" in read(f"{home.dir}/p/supervisor.log"), "no kill")
+        page = read(f"{home.dir}/p/report.html")
+        for word in ("<svg", "Bus voltages", "Link currents", "Feed loading", "Energy", "Events",
+                     "prefers-color-scheme", "@media print", "voltloom drill "):
+            check(word in page, word)
+        check("http" not in page and "<script" not in page, "the page is not alone")
+        check_junit(read(f"{home.dir}/p/junit.xml"))
+        home.ok("drill", path, path, "--memory", "--jobs", "2", "--json", f"{home.dir}/two.json")
+        lines = read(f"{home.dir}/two.json").splitlines(True)
+        check(lines == [read(f"{home.dir}/p/result.json")] * 2, "--jobs 2 gives other bytes")
+
+
+def sweep():
+    """A matrix and seeds: in order, nothing kept of what passes; what fails is reproduced alone."""
+    with Home() as home:
+        text = HEAD.replace("target: n3", 'target: "${who}"') + (
+            "matrix: { who: [n1, n3] }\n"
+            'expect:\n  - { id: x, never: "park subject=n1" }\n')
+        path = home.file("m.yaml", text)
+        out = [f"{home.dir}/{n}" for n in ("j.xml", "j.json", "summary.md")]
+        env = dict(home.env, GITHUB_STEP_SUMMARY=out[2])
+        r = home.vl("drill", path, "--seeds", "3..5", "--jobs", "2", "--memory", "--junit", out[0],
+                    "--json", out[1], "--format", "github", env=env).wants(1)
+        got = [(x["parameters"]["who"], x["seed"], x["verdict"])
+               for x in map(json.loads, read(out[1]).splitlines())]
+        check(got == [(w, s, "fail" if w == "n1" else "pass") for w in ("n1", "n3") for s in (3, 4, 5)],
+              got)
+        check("6 runs: 3 pass 3 fail" in r.out and r.out.count("::error file=") == 3, r)
+        suites = check_junit(read(out[0])).findall("testsuite")
+        check([s.get("name") for s in suites][:2] == ["small [who=n1] seed 3", "small [who=n1] seed 4"],
+              [s.get("name") for s in suites])
+        check(read(out[2]).count("\n| fail |") == 3 and read(out[2]).count("\n| pass |") == 3, read(out[2]))
+        kept = glob.glob(f"{home.run_root}/tri3/*/result.json")
+        check(len(kept) == 3, f"of the failing seeds only: {kept}")
+        line = re.search(r"reproduce: voltloom (drill .*--seed 4 .*)", r.out).group(1)
+        check("--param who=n1" in line, line)
+        home.vl(*shlex.split(line)).wants(1, "small [who=n1]")
+        home.ok("drill", path, "--param", "who=n3", "--memory")
+
+
+def shipped():
+    """Every drill that comes with the program passes in memory, and two over processes."""
+    with Home() as home:
+        files = sorted(glob.glob(f"{SRC}/scripts/drills/*.yaml"))
+        check(len(files) >= 9, files)
+        for f in files:
+            check(read(f).startswith("# "), f"{f} does not say what it is for")
+        home.ok("drill", *files, "--memory", "--seeds", "42..42", "--jobs", "2", timeout=170)
+        for name in ("module-restart", "cut-and-heal"):
+            home.ok("drill", f"{SRC}/scripts/drills/{name}.yaml", timeout=170)
+
+
+def words():
+    """--dry-run and --actions run nothing."""
+    with Home() as home:
+        path = home.file("d.yaml", HEAD)
+        home.ok("drill", path, "--dry-run").wants(0, "heal.n3", "cut.end", "0.04 s")
+        home.ok("drill", "--actions").wants(0, "kill", "short", "with r:")
+        check(not os.path.exists(home.run_root), "a run directory was made")
+        home.vl("drill").wants(64, "which drill?")
+
+
+# ---- bad days ---------------------------------------------------------------------------------
+
+LONG = HEAD.replace("duration: 60ms", "duration: 20s, speed: 0.05")
+
+
+def running(home, path):
+    p = home.start("drill", path)
+    until(lambda: [m for m in home.vl("ps", "--json").json() if m["state"] == "running"],
+          "the drill runs")
+    return p
+
+
+def interrupted():
+    """Ctrl-C ends the mesh in order and exits 130, SIGTERM 143."""
+    with Home() as home:
+        path = home.file("long.yaml", LONG)
+        for signo, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            p = running(home, path)
+            p.send_signal(signo)
+            home.end(p).wants(status, "INTERRUPTED small")
+            home.check_empty()
+
+
+def killed():
+    """A drill runner that is killed leaves no process."""
+    with Home() as home:
+        p = running(home, home.file("long.yaml", LONG))
+        p.kill()
+        p.wait()
+        home.check_no_process()
+        home.vl("doctor", "--fix")
+        check(not home.sockets(), "doctor --fix leaves sockets")
+
+
+def too_slow():
+    """The watchdog: verdict error, the mesh is gone, the other drills go on."""
+    with Home() as home:
+        slow = home.file("slow.yaml", LONG.replace("speed: 0.05", "speed: 0.05, watchdog: 1s"))
+        quick = home.file("quick.yaml", HEAD)
+        r = home.vl("drill", slow, quick).wants(4, "watchdog: not finished", "PASS small")
+        check("2 runs: 1 pass 1 error" in r.out, r)
+
+
+def process_dies():
+    """A process that dies unscripted is no failure of the plant: verdict error, named."""
+    with Home() as home:
+        p = running(home, home.file("long.yaml", LONG))
+        look = home.vl("ps", "--json").json()[0]
+        mesh = Mesh.__new__(Mesh)
+        mesh.home, mesh.name, mesh.up = home, look["mesh"], {}
+        mesh.signal("n2", signal.SIGKILL)
+        until(lambda: "n2: SIGKILL, from outside" in read(p.vl_err), "its death is named")
+        home.ok("speed", "50")
+        home.end(p, 60).wants(4, "ERROR small")
+
+
+if __name__ == "__main__":
+    run_cases([wrong_bounds, steady_state, not_judged, same_bytes, sweep, shipped, words, interrupted,
+               killed, too_slow, process_dies])
