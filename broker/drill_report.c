@@ -300,10 +300,10 @@ write_all_curves(struct page *p)
 {
 	const struct topo *t = p->t;
 	size_t n = 2 * t->n_nodes + t->n_links, feeds = 0;
-	struct plot_series *s = calloc(n, sizeof *s), *links = s + t->n_nodes;
-	struct plot_series *feed = links + t->n_links;
+	struct plot_series *s = calloc(n, sizeof *s);
 	if (!s)
 		return err_set(p->err, ERR_NOMEM, "report: out of memory");
+	struct plot_series *links = s + t->n_nodes, *feed = links + t->n_links;
 	for (size_t i = 0; i < t->n_nodes; i++)
 		node_curve(p, &s[i], i, "v_min", "v_max");
 	for (size_t i = 0; i < t->n_links; i++)
