@@ -1,4 +1,6 @@
 #include "verb.h"
+#include "rundir.h"
+#include "runview.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -270,4 +272,17 @@ verb_data_file(const struct verb_call *c, const char *folder, const char *name,
 	if (n >= RUNDIR_PATH_MAX || access(path, R_OK))
 		return err_sys(err, ERR_IO, "%s, which comes with voltloom, is not there", path);
 	return 0;
+}
+
+int
+verb_open_run(struct verb_call *c, const char *dir, struct runview **ret)
+{
+	char latest[RUNDIR_PATH_MAX];
+	struct err err = ERR_INIT;
+	if (strcmp(dir, "latest") == 0) {
+		if (rundir_latest(NULL, latest, &err))
+			return verb_fail(c, &err, "make one: voltloom run TOPOLOGY --for 600ms");
+		dir = latest;
+	}
+	return runview_open(dir, ret, &err) ? verb_fail(c, &err, NULL) : EXIT_OK;
 }

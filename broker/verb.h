@@ -38,6 +38,7 @@ enum exit_code {
 
 enum verb_group { GROUP_MESH, GROUP_LOOK, GROUP_BREAK, GROUP_TIME, GROUP_FILES, GROUP_OTHER };
 
+struct runview;
 struct verb_call;
 
 struct verb {
@@ -108,6 +109,9 @@ void verb_mesh_close(struct verb_mesh *);
 bool verb_mesh_ask(struct verb_call *, struct verb_mesh *, const char *what,
                    const struct client_arg *, size_t n_args, double timeout_s,
                    struct client_reply *, int *status);
+
+/* The run that an argument names, "latest" too. On failure says why and returns the exit status. */
+int verb_open_run(struct verb_call *, const char *dir, struct runview **ret);
 
 /* What an id may name. */
 enum verb_id { ID_NODE = 1, ID_MODULE = 2, ID_LINK = 4, ID_RELAY = 8 };

@@ -1,6 +1,5 @@
 /* export: samples of a run as CSV. */
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,8 +63,6 @@ run_export(struct verb_call *c)
 	const struct opt_value *v = c->v;
 	struct err err = ERR_INIT;
 	struct runview *view = NULL;
-	char latest[RUNDIR_PATH_MAX];
-	const char *dir = v[EXPORT_DIR].text;
 	struct export_params p = {
 		.signals =
 			v[EXPORT_SIGNALS_OPT].given ? v[EXPORT_SIGNALS_OPT].text : EXPORT_SIGNALS,
@@ -75,14 +72,10 @@ run_export(struct verb_call *c)
 	};
 	if (v[EXPORT_EVERY].given && p.every_ns == 0)
 		return verb_usage(c, NULL, "--every: 0 is not an interval");
-	if (strcmp(dir, "latest") == 0) {
-		if (rundir_latest(NULL, latest, &err))
-			return verb_fail(c, &err, "make one: voltloom run TOPOLOGY --for 600ms");
-		dir = latest;
-	}
-	int rc = runview_open(dir, &view, &err);
-	if (!rc)
-		rc = export_to(c, view, &p, &err);
+	int status = verb_open_run(c, v[EXPORT_DIR].text, &view);
+	if (status)
+		return status;
+	int rc = export_to(c, view, &p, &err);
 	if (!rc && runview_partial(view))
 		term_note(c->talk,
 		          "early frames were dropped while the mesh was up: their cells are empty");

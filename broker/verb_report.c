@@ -1,7 +1,6 @@
 /* report: where the energy of a run went. */
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "energy.h"
 #include "energy_flows.h"
@@ -221,17 +220,10 @@ run_report(struct verb_call *c)
 	struct err err = ERR_INIT;
 	struct runview *view = NULL;
 	struct energy *e = NULL;
-	char latest[RUNDIR_PATH_MAX];
-	const char *dir = v[REPORT_RUN].text;
-	int status = EXIT_OK;
-	if (strcmp(dir, "latest") == 0) {
-		if (rundir_latest(NULL, latest, &err))
-			return verb_fail(c, &err, "make one: voltloom run TOPOLOGY --for 600ms");
-		dir = latest;
-	}
-	int rc = runview_open(dir, &view, &err);
-	if (!rc)
-		rc = energy_create(view, &e, &err);
+	int status = verb_open_run(c, v[REPORT_RUN].text, &view);
+	if (status)
+		return status;
+	int rc = energy_create(view, &e, &err);
 	if (!rc && v[REPORT_SANKEY].given)
 		rc = draw(e, v[REPORT_SANKEY].text, &err);
 	if (rc) {

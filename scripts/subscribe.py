@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Link flows of a running mesh: scripts/subscribe.py SOCK_DIR [MESSAGES]   (`voltloom ps` shows SOCK_DIR)"""
+"""Link flows of a running mesh: scripts/subscribe.py SOCK_DIR [MESSAGES]   (`voltloom ps --json`: sock_dir)"""
 import sys, zmq, msgpack
 sub = zmq.Context().socket(zmq.SUB)
 sub.connect(f"ipc://{sys.argv[1]}/relay.sub")
