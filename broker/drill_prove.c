@@ -14,9 +14,11 @@ struct trail {
 	const struct script_action *a;
 };
 
-/* The event of a process at step k, or within steps k..last. NULL: none. */
+/* The first event of a process at step k, or within steps k..last, behind `after` (NULL: any).
+ * NULL: none. */
 static const struct core_event *
-find(const struct trail *t, size_t proc, uint32_t code, int64_t k, int64_t last, int32_t chan)
+find_after(const struct trail *t, size_t proc, uint32_t code, int64_t k, int64_t last, int32_t chan,
+           const struct core_event *after)
 {
 	/* Events are in the order of steps. */
 	size_t lo = 0, hi = events_count(t->events);
@@ -31,10 +33,20 @@ find(const struct trail *t, size_t proc, uint32_t code, int64_t k, int64_t last,
 		const struct events_item *it = events_item(t->events, i);
 		if (it->e.k > last)
 			return NULL;
+		if (after) {
+			after = &it->e == after ? NULL : after;
+			continue;
+		}
 		if (it->proc == proc && it->e.code == code && (chan < 0 || it->e.chan == chan))
 			return &it->e;
 	}
 	return NULL;
+}
+
+static const struct core_event *
+find(const struct trail *t, size_t proc, uint32_t code, int64_t k, int64_t last, int32_t chan)
+{
+	return find_after(t, proc, code, k, last, chan, NULL);
 }
 
 static int32_t
@@ -117,18 +129,37 @@ prove_link(const struct trail *t, struct drill_fault *f)
 	         cut ? "opened" : "closed from", moved);
 }
 
-static void
-prove_bus(const struct trail *t, struct drill_fault *f)
+/* The process `proc`, at its channel `chan`, heard the command with its parameters. */
+static bool
+heard(const struct trail *t, uint32_t proc, int32_t chan)
 {
-	const struct core_event *e = find(t, t->a->target, EV_FAULT, t->a->k, t->a->k, -1);
-	double want = t->a->kind == SCRIPT_LOAD ? t->a->level_w : t->a->r_ohm;
-	double kind = t->a->kind == SCRIPT_LOAD ? CMD_LOAD : CMD_SHORT;
-	f->proved = e && e->a == kind && e->b == want;
-	if (f->proved)
-		snprintf(f->text, sizeof f->text, "%s took it at step %" PRId64, f->target, e->k);
-	else
-		snprintf(f->text, sizeof f->text, "%s did not take it at step %" PRId64, f->target,
-		         t->a->k);
+	const struct script_action *a = t->a;
+	const struct action *r = &action_table[a->kind];
+	const struct core_event *e = NULL;
+	double want = a->ends ? NAN : action_word(a->kind, &a->with, a->for_s, 0);
+	/* Several commands may act in one step. */
+	while ((e = find_after(t, proc, EV_FAULT, a->k, a->k, chan, e))) {
+		bool same = e->b == want || (isnan(want) && isnan(e->b));
+		if (e->a == (double)(a->ends ? r->undo : r->command) && same)
+			return true;
+	}
+	return false;
+}
+
+static void
+prove_command(const struct trail *t, struct drill_fault *f)
+{
+	const struct topo *topo = runview_topo(t->view);
+	const struct script_action *a = t->a;
+	if (a->target_kind == TARGET_LINK) {
+		const struct topo_link *l = &topo->links[a->target];
+		f->proved = heard(t, l->a, channel(topo, l->a, a->target)) &&
+		            heard(t, l->b, channel(topo, l->b, a->target));
+	} else {
+		f->proved = heard(t, a->target, -1);
+	}
+	snprintf(f->text, sizeof f->text, "%s %s it at step %" PRId64, f->target,
+	         f->proved ? "took" : "did not take", a->k);
 }
 
 void
@@ -139,23 +170,19 @@ drill_prove(const struct runview *view, const struct events *events, const struc
 	f->action = a;
 	f->target = drill_target(runview_topo(view), a);
 	f->heals = !strncmp(a->id, "heal.", 5);
-	switch (a->kind) {
-	case SCRIPT_KILL:
-	case SCRIPT_STOP:
+	switch (action_table[a->kind].rule) {
+	case RULE_END_LIFE:
 		prove_death(&t, f);
 		break;
-	case SCRIPT_START:
-	case SCRIPT_CONT:
+	case RULE_BEGIN_LIFE:
 		prove_birth(&t, f);
 		break;
-	case SCRIPT_CUT:
-	case SCRIPT_HEAL:
-	case SCRIPT_CLOSE:
+	case RULE_LINK:
 		prove_link(&t, f);
 		break;
-	case SCRIPT_LOAD:
-	case SCRIPT_SHORT:
-		prove_bus(&t, f);
+	case RULE_FAULT:
+	case RULE_LEVEL:
+		prove_command(&t, f);
 		break;
 	}
 }

@@ -28,57 +28,57 @@ static const char style[] =
 	":root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--dim:#59636e;--line:#d5dbe1;"
 	"--soft:#f4f6f8;--bad:#b3261e;--good:#156f3b;--warn:#8a5a00;--shade:#d1344a2e;"
 	"--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#a8487f;--c4:#8a6d00;--c5:#2c8fc4;--c6:#"
-        "5b4db1;"
+	"5b4db1;"
 	"--c7:#4d4d4d}\n"
 	"@media(prefers-color-scheme:dark){:root{--bg:#14181d;--fg:#e4e8ec;--dim:#9aa5b1;"
 	"--line:#333b44;--soft:#1c2229;--bad:#ff8a80;--good:#6fd39a;--warn:#f2c14e;"
 	"--shade:#ff5c6c38;--c0:#56b4e9;--c1:#ff9d5c;--c2:#3ecfa4;--c3:#e79ac7;--c4:#f0e442;"
 	"--c5:#9fd4f5;--c6:#b3a8ff;--c7:#c9d1d9}}\n"
 	"@media "
-        "print{:root{color-scheme:light;--bg:#fff;--fg:#000;--dim:#444;--line:#bbb;--soft:#fff;"
+	"print{:root{color-scheme:light;--bg:#fff;--fg:#000;--dim:#444;--line:#bbb;--soft:#fff;"
 	"--bad:#900;--good:#060;--warn:#640;--shade:#d1344a2e;--c0:#0072b2;--c1:#d55e00;--c2:#"
-        "009e73;"
+	"009e73;"
 	"--c3:#a8487f;--c4:#8a6d00;--c5:#2c8fc4;--c6:#5b4db1;--c7:#4d4d4d}section{break-inside:"
-        "avoid}"
+	"avoid}"
 	"svg{min-width:0!important}body{max-width:none}}\n"
 	"*{box-sizing:border-box}body{margin:0 "
-        "auto;padding:1rem;max-width:60rem;background:var(--bg);"
+	"auto;padding:1rem;max-width:60rem;background:var(--bg);"
 	"color:var(--fg);font:15px/1.45 system-ui,sans-serif}h1{font-size:1.4rem;margin:.2rem 0}"
 	"h2{font-size:1.05rem;margin:1.4rem 0 .3rem}small{color:var(--dim);font-weight:400}"
 	"p{margin:.3rem "
-        "0}.w{overflow-x:auto}svg{display:block;width:100%;min-width:36rem;height:auto;"
+	"0}.w{overflow-x:auto}svg{display:block;width:100%;min-width:36rem;height:auto;"
 	"font:12px system-ui,sans-serif}svg text{fill:var(--dim)}svg "
-        ".n{fill:var(--fg)}.t{text-anchor:"
+	".n{fill:var(--fg)}.t{text-anchor:"
 	"middle}.v{text-anchor:end}.g{stroke:var(--line);stroke-width:.7;fill:none}"
 	".s{fill:none;stroke-width:1.3;stroke-linejoin:round}.b{fill:var(--shade)}.l{stroke:var(--"
-        "bad);"
+	"bad);"
 	"stroke-width:1;stroke-dasharray:5 3;fill:none}.m{stroke:var(--fg);stroke-width:.8;"
 	"stroke-dasharray:2 3;fill:none;opacity:.65}\n"
 	".c0{stroke:var(--c0);--k:var(--c0)}.c1{stroke:var(--c1);--k:var(--c1)}.c2{stroke:var(--c2)"
-        ";"
+	";"
 	"--k:var(--c2)}.c3{stroke:var(--c3);--k:var(--c3)}.c4{stroke:var(--c4);--k:var(--c4)}"
 	".c5{stroke:var(--c5);--k:var(--c5)}.c6{stroke:var(--c6);--k:var(--c6)}.c7{stroke:var(--c7)"
-        ";"
+	";"
 	"--k:var(--c7)}.k{color:var(--dim);font-size:.85rem}.k span{margin-right:.8rem;"
 	"white-space:nowrap}.k i{display:inline-block;width:1.1em;height:.28em;margin-right:.35em;"
 	"vertical-align:middle;background:var(--k)}\n"
 	"table{border-collapse:collapse;width:100%;font-size:.88rem}td,th{text-align:left;padding:."
-        "25rem "
+	"25rem "
 	".5rem;border-bottom:1px solid var(--line);vertical-align:top}th{color:var(--dim);"
 	"font-weight:500}td.r{text-align:right;font-variant-numeric:tabular-nums;white-space:"
-        "nowrap}"
+	"nowrap}"
 	"code,pre{font:12.5px/1.4 ui-monospace,monospace;overflow-wrap:anywhere}pre{background:"
 	"var(--soft);padding:.5rem .7rem;white-space:pre-wrap;margin:.4rem "
-        "0}.pass{color:var(--good)}"
+	"0}.pass{color:var(--good)}"
 	".fail,.aborted,.error{color:var(--bad)}.inconclusive{color:var(--warn)}b.verdict{font-"
-        "size:"
+	"size:"
 	"1.1rem;text-transform:uppercase;letter-spacing:.03em}.on{fill:var(--c2)}.off{fill:var(--"
-        "bad)}"
+	"bad)}"
 	".bar{fill:var(--c1);opacity:.8}\n"
 	"@media(max-width:40rem){.e tr{display:block;padding:.4rem 0;border-bottom:1px solid "
-        "var(--line)}"
+	"var(--line)}"
 	".e td{display:inline-block;border:0;padding:0 .6rem .1rem 0}.e "
-        "tr:first-child{display:none}"
+	"tr:first-child{display:none}"
 	".e td:nth-child(n+4){display:block}}\n";
 
 static void
@@ -148,17 +148,21 @@ ends(const struct script_action *a, const struct script_action *b)
 {
 	if (a->target_kind != b->target_kind || a->target != b->target || b->k <= a->k)
 		return false;
-	switch (a->kind) {
-	case SCRIPT_KILL:
-	case SCRIPT_STOP:
-		return b->kind == SCRIPT_START || b->kind == SCRIPT_CONT;
-	case SCRIPT_CUT:
+	enum action_rule rule = action_table[a->kind].rule;
+	switch (rule) {
+	case RULE_END_LIFE:
+		return action_table[b->kind].rule == RULE_BEGIN_LIFE;
+	case RULE_LINK:
 		return b->kind == SCRIPT_HEAL || b->kind == SCRIPT_CLOSE;
-	case SCRIPT_LOAD:
-		return b->kind == SCRIPT_LOAD;
-	default:
-		return false;
+	case RULE_LEVEL:
+		return b->kind == a->kind;
+	case RULE_FAULT:
+		return (b->kind == a->kind && b->ends) ||
+		       action_table[b->kind].rule == RULE_END_LIFE;
+	case RULE_BEGIN_LIFE:
+		break;
 	}
+	return false;
 }
 
 /* The step in which the effect of an action ends; its own for what only ends something. */
@@ -167,16 +171,17 @@ end_of(const struct page *p, size_t i)
 {
 	const struct script *s = p->r->script;
 	const struct script_action *a = &s->actions[i];
-	if (a->kind == SCRIPT_SHORT)
-		return isnan(a->for_s) ? runview_last_k(p->view)
-		                       : a->k + (int64_t)ceil(a->for_s / topo_step_s(p->t));
-	if (a->kind == SCRIPT_START || a->kind == SCRIPT_CONT || a->kind == SCRIPT_HEAL ||
-	    a->kind == SCRIPT_CLOSE)
+	const struct action *r = &action_table[a->kind];
+	if (r->rule == RULE_BEGIN_LIFE || a->kind == SCRIPT_HEAL || a->kind == SCRIPT_CLOSE ||
+	    a->ends)
 		return a->k;
-	for (size_t j = i + 1; j < s->n; j++)
+	int64_t last = runview_last_k(p->view);
+	if (r->rule == RULE_FAULT && !r->undo && !isnan(a->for_s))
+		last = a->k + (int64_t)ceil(a->for_s / topo_step_s(p->t));
+	for (size_t j = i + 1; j < s->n && s->actions[j].k < last; j++)
 		if (ends(a, &s->actions[j]))
 			return s->actions[j].k;
-	return runview_last_k(p->view);
+	return last;
 }
 
 static void

@@ -54,12 +54,9 @@ static const struct argument {
 static const struct command {
 	const char *name, *a, *b;
 } commands[CMD_END_] = {
-	[CMD_CUT] = { "cut", NULL, NULL },
-	[CMD_HEAL] = { "heal", NULL, NULL },
-	[CMD_CLOSE] = { "close", "precharge_ohm", "bypass_s" },
-	[CMD_LOAD] = { "load", "level_w", "ramp_s" },
-	[CMD_SHORT] = { "short", "r_ohm", "for_s" },
-	[CMD_UNSHORT] = { "unshort", NULL, NULL },
+#define X(kind, number, name, a, b, unit) [kind] = { name, a, b },
+	CORE_CMD_TABLE(X)
+#undef X
 };
 
 static const char *
@@ -130,7 +127,9 @@ argument(const struct topo *t, size_t proc, enum how how, double x, const char *
 		*text = input_node(t, proc, x);
 		return true;
 	case COMMAND:
-		*text = x >= 0 && x < CMD_END_ ? commands[(size_t)x].name : "unknown";
+		*text = x >= 0 && x < CMD_END_ && commands[(size_t)x].name
+		                ? commands[(size_t)x].name
+		                : "unknown";
 		return true;
 	}
 	return false;

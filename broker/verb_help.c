@@ -4,6 +4,7 @@
 #include <zmq.h>
 
 #include "json_out.h"
+#include "topo_doc.h"
 #include "verb.h"
 
 static const char *const group_titles[] = {
@@ -38,10 +39,10 @@ print_overview(void)
 }
 
 static void
-print_exit_codes(void)
+print_exit_codes(FILE *f)
 {
-	printf("Exit status, the same for every verb:\n");
-#define X(name, code, text) printf("  %3d  %s\n", code, text);
+	fprintf(f, "Exit status, the same for every verb:\n");
+#define X(name, code, text) fprintf(f, "  %3d  %s\n", code, text);
 	EXIT_TABLE(X)
 #undef X
 }
@@ -134,10 +135,21 @@ print_man(void)
 
 enum { HELP_TOPIC, HELP_MAN };
 static const struct opt help_opts[] = {
-	[HELP_TOPIC] = { "TOPIC", 0, OPT_TEXT, OPT_POSITIONAL, "TOPIC", "a verb, or 'exit-codes'",
+	[HELP_TOPIC] = { "TOPIC", 0, OPT_TEXT, OPT_POSITIONAL, "TOPIC", "a verb, exit-codes, topology or drills",
 	                 UNIT_NONE },
 	[HELP_MAN] = { "man", 0, OPT_FLAG, 0, NULL, "the whole manual page, as roff", UNIT_NONE },
 };
+
+/* What can be asked for besides verbs. */
+static const struct {
+	const char *name;
+	void (*print)(FILE *);
+} pages[] = {
+	{ "exit-codes", print_exit_codes },
+	{ "topology", topo_print_reference },
+	{ "drills", drill_print_reference },
+};
+enum { N_PAGES = sizeof pages / sizeof *pages };
 
 static int
 run_help(struct verb_call *c)
@@ -151,9 +163,11 @@ run_help(struct verb_call *c)
 		print_overview();
 		return EXIT_OK;
 	}
-	if (strcmp(topic, "exit-codes") == 0) {
-		print_exit_codes();
-		return EXIT_OK;
+	for (size_t i = 0; i < N_PAGES; i++) {
+		if (strcmp(topic, pages[i].name) == 0) {
+			pages[i].print(stdout);
+			return EXIT_OK;
+		}
 	}
 	const struct verb *v = verb_find(topic);
 	if (v) {
@@ -164,8 +178,9 @@ run_help(struct verb_call *c)
 	char help[256] = "";
 	for (size_t i = 0; i < verb_table_n; i++)
 		names[i] = verb_table[i]->name;
-	names[verb_table_n] = "exit-codes";
-	const char *near = diag_nearest(topic, names, verb_table_n + 1);
+	for (size_t i = 0; i < N_PAGES; i++)
+		names[verb_table_n + i] = pages[i].name;
+	const char *near = diag_nearest(topic, names, verb_table_n + N_PAGES);
 	if (near)
 		snprintf(help, sizeof help, "did you mean '%s'?", near);
 	return verb_usage(c, help, "no help about '%s'", topic);

@@ -115,14 +115,23 @@ struct core_in {
 /* ---- commands and events ----------------------------------------------------------------- */
 
 /* What a drill or a hand does to a core at a step. Parameters that were not given are NaN. */
+/* clang-format off */
+/* kind, number (recorded: it stays), name, names of the parameters a and b (NULL: not shown), unit of
+ * a for people. In alphabetical order. */
+#define CORE_CMD_TABLE(X)                                                                          \
+	X(CMD_CLOSE,    3, "close",   "precharge_ohm", "bypass_s", NULL) /* b after closing; c = +1 resistor here, -1 at the peer */ \
+	X(CMD_CUT,      1, "cut",     NULL, NULL, NULL) /* open the contactors of link `chan` (the other end gets the same command) */ \
+	X(CMD_HEAL,     2, "heal",    NULL, NULL, NULL) /* close it again by the rule of docs/models (pre-charge, then bypass) */ \
+	X(CMD_LOAD,     4, "load",    "level_w", "ramp_s", "W") /* built-in load */                        \
+	X(CMD_SHORT,    5, "short",   "r_ohm", "for_s", "Ohm")  /* fault on the bus; b NaN: until CMD_UNSHORT */ \
+	X(CMD_UNSHORT,  6, "unshort", NULL, NULL, NULL)
+/* clang-format on */
+
 enum core_cmd_kind {
-	CMD_CUT,   /* open the contactors of link `chan` (the other end gets the same command) */
-	CMD_HEAL,  /* close it again by the rule of docs/models (pre-charge, then bypass) */
-	CMD_CLOSE, /* close: a = pre-charge ohm, b = bypass s after closing, c = +1 resistor here, -1 at the peer */
-	CMD_LOAD,  /* built-in load: a = level W, b = ramp s */
-	CMD_SHORT, /* fault on the bus: a = ohm, b = duration s (NaN: until CMD_UNSHORT) */
-	CMD_UNSHORT,
-	CMD_END_,
+#define X(kind, number, name, a, b, unit) kind = (number),
+	CORE_CMD_TABLE(X)
+#undef X
+	CMD_END_ = 128,
 };
 struct core_cmd {
 	int64_t k;

@@ -13,49 +13,38 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "action.h"
 #include "err.h"
 #include "topo.h"
-
-enum script_kind {
-	SCRIPT_KILL,  /* node or module: SIGKILL */
-	SCRIPT_STOP,  /* node or module: to its peers like a kill, then SIGSTOP */
-	SCRIPT_START, /* node or module that was killed or stopped before */
-	SCRIPT_CONT,  /* = start of a stopped process */
-	SCRIPT_CUT,   /* link, both ends */
-	SCRIPT_HEAL,  /* link */
-	SCRIPT_CLOSE, /* link that is open */
-	SCRIPT_LOAD,  /* node's built-in load: level, ramp */
-	SCRIPT_SHORT, /* node's bus: r, for */
-};
 
 enum script_target { TARGET_PROC, TARGET_LINK };
 
 struct script_action {
-	char id[TOPO_ID_MAX];       /* given, or "a<n>" */
-	int64_t at_ns, k;           /* k = floor(at/T), starts rounded up to a port step */
+	char id[TOPO_ID_MAX]; /* given, or "a<n>" */
+	int64_t at_ns, k;     /* k = floor(at/T), starts rounded up to a port step */
 	enum script_kind kind;
 	enum script_target target_kind;
-	uint32_t target;            /* process index (nodes, then modules), or link index */
-	double level_w, ramp_s;     /* load */
-	double r_ohm;               /* short */
-	double for_s;               /* short, cut, load: NaN without a lease; the end is an action of its own */
-	double precharge_ohm, bypass_s; /* close; NaN: the rule */
-	int resistor_end;           /* close: 0 the rule, 1 at link end a, 2 at end b */
-	unsigned line;              /* in the drill file, for messages */
+	uint32_t target; /* process index (nodes, then modules), or link index */
+	bool ends;       /* a RULE_FAULT: its end */
+	struct action_with with;
+	double for_s;     /* NaN without a lease; the end is an action of its own */
+	int resistor_end; /* close: 0 the rule, 1 at link end a, 2 at end b */
+	unsigned line;    /* in the drill file, for messages */
 };
 
 struct script {
 	char name[TOPO_ID_MAX * 2];
-	char *path, *topology;      /* topology: path relative to the drill file, resolved; may be NULL */
+	char *path;
+	char *topology; /* path relative to the drill file, resolved; may be NULL */
 	bool has_seed, has_duration, has_speed;
 	uint64_t seed;
 	int64_t duration_ns;
-	double speed;               /* 0: max */
+	double speed;                   /* 0: max */
 	int64_t settle_ns, watchdog_ns; /* watchdog: 0, none given */
-	int64_t end_ns;             /* duration and, when something is healed after it, the recovery */
-	size_t n_heal;              /* actions that only heal, "heal.<id>", at the end of the duration */
-	size_t n_combinations;      /* of the matrix; 1 without one */
-	char chosen[256];           /* of this combination: "victim=n3 r=1Ohm" */
+	int64_t end_ns;        /* duration and, when something is healed after it, the recovery */
+	size_t n_heal;         /* actions that only heal, "heal.<id>", at the end of the duration */
+	size_t n_combinations; /* of the matrix; 1 without one */
+	char chosen[256];      /* of this combination: "victim=n3 r=1Ohm" */
 	struct drill_checks *checks; /* drill.h; NULL: nothing is expected */
 	size_t n;
 	struct script_action *actions; /* by k, then file order */
@@ -63,10 +52,10 @@ struct script {
 
 /* How a file is read. */
 struct script_options {
-	bool drill;             /* for `voltloom drill`: healing, matrix, leases that end in time */
-	size_t combination;     /* of the matrix, < n_combinations */
+	bool drill;         /* for `voltloom drill`: healing, matrix, leases that end in time */
+	size_t combination; /* of the matrix, < n_combinations */
 	size_t n_params;
-	char *const *params;    /* "name=value", over `params` and `matrix` of the file */
+	char *const *params; /* "name=value", over `params` and `matrix` of the file */
 };
 
 struct diag_list;
@@ -76,11 +65,11 @@ int script_load(const char *path, const struct topo *topo, struct diag_list *dia
                 struct script **ret, struct err *);
 int script_load_with(const char *path, const struct topo *topo, const struct script_options *,
                      struct diag_list *diags, struct script **ret, struct err *);
-/* Only finds `topology:` (resolved against the file's folder), for commands that are given a drill alone. */
+/* Only finds `topology:` (resolved against the file's folder), for commands that are given a drill
+ * alone. */
 int script_topology(const char *path, char **ret, struct err *);
 void script_destroy(struct script **);
 const char *script_action_name(enum script_kind); /* "kill" */
 void script_print_actions(FILE *);                /* for people, one action per line */
-
 
 #endif

@@ -1,109 +1,13 @@
-/* The actions of a timeline: table, parameters, targets, times. */
+/* The actions of a timeline: entries, times, targets; the table is in action.h. */
 #include <math.h>
 #include <string.h>
 
 #include "script_build.h"
 
-/* ---- tables ---------------------------------------------------------------------------------- */
-
-static const char *const signal_words[] = { "KILL", NULL };
-
-#define NUMBER(k, m, u, l, h, d, text)                                                  \
-	{                                                                               \
-		.key = k, .type = FIELD_NUMBER, .unit = u,                              \
-		.offset = offsetof(struct script_with, m), .lo = l, .hi = h, .dflt = d, \
-		.doc = text                                                             \
-	}
-
-static const struct field with_kill[] = {
-	{ .key = "signal",
-	  .type = FIELD_WORD,
-	  .offset = offsetof(struct script_with, signal),
-	  .words = signal_words,
-	  .dflt = "KILL",
-	  .doc = "the signal" },
-};
-static const struct field with_cut[] = {
-	{ .key = "only",
-	  .type = FIELD_CUSTOM,
-	  .doc = "power or channel",
-	  .effect = EFFECT_REFUSED,
-	  .effect_text = "cutting power or channel alone is not available in this release" },
-};
-static const struct field with_close[] = {
-	NUMBER("precharge", precharge_ohm, UNIT_OHM, 1e-3, 100, NULL,
-	       "resistor while the ends differ; without it the link's own"),
-	{ .key = "at",
-	  .type = FIELD_NAME,
-	  .offset = offsetof(struct script_with, end),
-	  .doc = "the node at whose end the resistor is; without it the end with the smaller "
-	         "capacitor" },
-	NUMBER("bypass", bypass_s, UNIT_SECOND, 0, 100, NULL,
-	       "the resistor is bypassed this long after closing and a difference of at most 1 V, "
-	       "whichever is later"),
-};
-static const struct field with_load[] = {
-	NUMBER("level", level_w, UNIT_WATT, 0, 1e5, NULL, "new level; required"),
-	NUMBER("ramp", ramp_s, UNIT_SECOND, 0, 1000, "0s", "time to reach it"),
-};
-static const struct field with_short[] = {
-	NUMBER("r", r_ohm, UNIT_OHM, 1e-4, 1e3, NULL, "resistance of the fault; required"),
-};
-static const struct schema schema_none = { .what = "with" };
-#define WITH(name)                                                            \
-	static const struct schema schema_##name = { "with", "", with_##name, \
-		                                     sizeof with_##name / sizeof *with_##name }
-WITH(kill);
-WITH(cut);
-WITH(close);
-WITH(load);
-WITH(short);
-
-enum { ON_NODE = 1, ON_MODULE = 2, ON_LINK = 4 };
-
-static const struct action_row {
-	const char *name;
-	enum script_kind kind;
-	int on;
-	bool may_last;
-	const struct schema *with;
-	const char *doc;
-} rows[] = {
-	{ "kill", SCRIPT_KILL, ON_NODE | ON_MODULE, false, &schema_kill,
-	  "SIGKILL; from step K on every neighbour's link is open" },
-	{ "stop", SCRIPT_STOP, ON_NODE | ON_MODULE, false, &schema_none,
-	  "to its peers like a kill, then SIGSTOP" },
-	{ "start", SCRIPT_START, ON_NODE | ON_MODULE, false, &schema_none,
-	  "a new incarnation of what was killed or stopped" },
-	{ "cont", SCRIPT_CONT, ON_NODE | ON_MODULE, false, &schema_none,
-	  "ends a stop; acts like a start" },
-	{ "cut", SCRIPT_CUT, ON_LINK | ON_NODE, true, &schema_cut,
-	  "opens a link at both ends; on a node: all its closed links" },
-	{ "heal", SCRIPT_HEAL, ON_LINK | ON_NODE, false, &schema_cut,
-	  "closes a link that was cut; on a node: all its cut links" },
-	{ "close", SCRIPT_CLOSE, ON_LINK, false, &schema_close, "closes a link that is open" },
-	{ "load", SCRIPT_LOAD, ON_NODE, true, &schema_load,
-	  "takes a node's built-in load to a level" },
-	{ "short", SCRIPT_SHORT, ON_NODE, true, &schema_short,
-	  "a resistance from the bus to ground" },
-};
-enum { N_ROWS = sizeof rows / sizeof *rows };
-
-/* Actions that drills know and this release does not run. */
-static const char *const later[] = { "hang",         "degrade",     "corrupt",   "duplicate",
-	                             "reorder",      "partition",   "flood",     "surge",
-	                             "ramp",         "sc_open",     "derate",    "brownout",
-	                             "feed_loss",    "sag",         "age",       "bias",
-	                             "stuck",        "plug",        "unplug",    "swap",
-	                             "agent_freeze", "agent_reset", "relay_kill" };
-
 const char *
 script_action_name(enum script_kind kind)
 {
-	for (size_t i = 0; i < N_ROWS; i++)
-		if (rows[i].kind == kind)
-			return rows[i].name;
-	return "?";
+	return action_table[kind].name;
 }
 
 /* ---- entries --------------------------------------------------------------------------------- */
@@ -113,27 +17,29 @@ decode_do(struct decoder *d, const struct field *f, const struct yamldoc_node *v
 {
 	struct script_entry *e = target;
 	(void)f;
-	const char *names[N_ROWS + 32];
+	const char *names[SCRIPT_KINDS_];
 	if (v->kind != YAMLDOC_SCALAR) {
 		decode_error(d, v, "do: the name of an action is wanted, not %s", yamldoc_what(v));
 		return;
 	}
-	for (int i = 0; i < N_ROWS; i++) {
-		names[i] = rows[i].name;
-		if (!strcmp(rows[i].name, v->text))
+	for (int i = 0; i < SCRIPT_KINDS_; i++) {
+		names[i] = action_table[i].name;
+		if (!strcmp(action_table[i].name, v->text))
 			e->row = i;
 	}
 	if (e->row >= 0)
 		return;
-	for (size_t i = 0; i < sizeof later / sizeof *later; i++)
-		if (!strcmp(later[i], v->text)) {
-			struct diag *g = decode_error(
-				d, v, "action '%s' is not available in this release", v->text);
-			decode_suggest(g, "", names, N_ROWS, "actions");
+	for (size_t i = 0; action_later[i]; i++)
+		if (!strcmp(action_later[i], v->text)) {
+			decode_error(d, v, "action '%s' is not available in this release", v->text);
 			return;
 		}
 	struct diag *g = decode_error(d, v, "unknown action '%.40s'", v->text);
-	decode_suggest(g, v->text, names, N_ROWS, "actions");
+	const char *near = diag_nearest(v->text, names, SCRIPT_KINDS_);
+	if (near)
+		diag_help(g, "did you mean '%s'? (`voltloom drill --actions` lists them)", near);
+	else
+		diag_help(g, "`voltloom drill --actions` lists them");
 }
 
 static void
@@ -189,28 +95,25 @@ const struct schema script_schema_entry = { "timeline entry", "One scripted acti
 static void
 decode_with(struct script_build *b, struct script_entry *e)
 {
-	const struct action_row *r = &rows[e->row];
+	const struct action *r = &action_table[e->row];
+	const struct action_params *p = &action_params[e->row];
 	char owner[64];
 	snprintf(owner, sizeof owner, "'with' of action '%s'", r->name);
-	e->with = (struct script_with){
-		.level_w = NAN, .r_ohm = NAN, .precharge_ohm = NAN, .bypass_s = NAN
-	};
-	decode_defaults(&b->d, r->with, &e->with);
+	e->with = action_no_with;
+	decode_defaults(&b->d, p->with, &e->with);
 	size_t before = b->d.diags->n_errors;
-	if (e->with_place && r->with->n == 0)
+	if (e->with_place && p->with->n == 0)
 		decode_error(&b->d, e->with_place, "action '%s' takes no 'with'", r->name);
 	else if (e->with_place)
-		decode_map(&b->d, r->with, owner, e->with_place, &e->with);
+		decode_map(&b->d, p->with, owner, e->with_place, &e->with);
 	if (e->for_place && !r->may_last)
 		decode_error(&b->d, e->for_place, "action '%s' takes no 'for'", r->name);
 	if (b->d.diags->n_errors != before)
 		return;
-	if (r->kind == SCRIPT_LOAD && isnan(e->with.level_w))
-		decode_error(&b->d, e->place,
-		             "'with: { level: ... }' is missing: the power to go to");
-	if (r->kind == SCRIPT_SHORT && isnan(e->with.r_ohm))
-		decode_error(&b->d, e->place,
-		             "'with: { r: ... }' is missing: the resistance of the fault");
+	for (size_t i = 0; i < ACTION_NEEDS_MAX && p->needs[i].key; i++)
+		if (!e->with_place || !yamldoc_get(e->with_place, p->needs[i].key))
+			decode_error(&b->d, e->place, "'with: { %s: ... }' is missing: %s",
+			             p->needs[i].key, p->needs[i].what);
 }
 
 static void
@@ -353,7 +256,7 @@ script_build_add(struct script_build *b, const struct yamldoc_node *place, unsig
 }
 
 static void
-wrong_target(struct script_build *b, const struct yamldoc_node *v, const struct action_row *r)
+wrong_target(struct script_build *b, const struct yamldoc_node *v, const struct action *r)
 {
 	const struct topo *t = b->topo;
 	const char *names[TOPO_NODES_MAX + TOPO_LINKS_MAX + TOPO_MODULES_MAX];
@@ -387,32 +290,35 @@ static struct script_action *
 add_action(struct script_build *b, const struct script_entry *e, const struct yamldoc_node *place,
            enum script_target target_kind, uint32_t target, unsigned flags)
 {
-	const struct action_row *r = &rows[e->row];
+	const struct action *r = &action_table[e->row];
 	struct script_action *a = script_build_add(b, place, flags);
 	if (!a)
 		return NULL;
 	*a = (struct script_action){
 		.at_ns = e->at_ns,
 		.k = e->at_ns / b->topo->step_ns,
-		.kind = r->kind,
+		.kind = (enum script_kind)e->row,
 		.target_kind = target_kind,
 		.target = target,
-		.level_w = e->with.level_w,
-		.ramp_s = e->with.ramp_s,
-		.r_ohm = e->with.r_ohm,
+		.with = e->with,
 		.for_s = e->for_s,
-		.precharge_ohm = e->with.precharge_ohm,
-		.bypass_s = e->with.bypass_s,
 		.line = e->place->line,
 	};
 	memcpy(a->id, e->id, sizeof a->id);
 	int64_t period = b->topo->port_period;
-	if (r->kind == SCRIPT_START || r->kind == SCRIPT_CONT)
+	if (r->rule == RULE_BEGIN_LIFE)
 		a->k = (a->k + period - 1) / period * period;
 	return a;
 }
 
-/* The end of a lease is an action of its own (a short ends by itself). */
+static bool
+has_lease_end(const struct script_entry *e)
+{
+	const struct action *r = &action_table[e->row];
+	return e->for_ns >= 0 && (r->rule != RULE_FAULT || r->undo);
+}
+
+/* The end of a lease is an action of its own, unless the core ends it by itself. */
 static void
 add_lease_end(struct script_build *b, const struct script_entry *e,
               const struct script_action *begin)
@@ -422,17 +328,18 @@ add_lease_end(struct script_build *b, const struct script_entry *e,
 		return;
 	*end = *begin;
 	snprintf(end->id, sizeof end->id, "%.27s.end", begin->id);
-	end->kind = begin->kind == SCRIPT_CUT ? SCRIPT_HEAL : SCRIPT_LOAD;
+	end->kind = begin->kind == SCRIPT_CUT ? SCRIPT_HEAL : begin->kind;
+	end->ends = action_table[begin->kind].rule == RULE_FAULT;
 	end->at_ns = begin->at_ns + e->for_ns;
 	end->k = end->at_ns / b->topo->step_ns;
 	end->for_s = NAN;
-	end->level_w = NAN; /* load: set by the check, which knows the level before */
+	end->with.level_w = NAN; /* load: set by the check, which knows the level before */
 }
 
 static void
 add_target(struct script_build *b, const struct script_entry *e, const struct yamldoc_node *v)
 {
-	const struct action_row *r = &rows[e->row];
+	const struct action *r = &action_table[e->row];
 	const struct topo *t = b->topo;
 	if (v->kind != YAMLDOC_SCALAR) {
 		decode_error(&b->d, v, "target: an id is wanted, not %s", yamldoc_what(v));
@@ -453,7 +360,7 @@ add_target(struct script_build *b, const struct script_entry *e, const struct ya
 				t->links[l].p.open
 					? NULL
 					: add_action(b, e, v, TARGET_LINK, l, SCRIPT_BY_NODE);
-			if (a && e->for_ns >= 0 && a->kind == SCRIPT_CUT)
+			if (a && has_lease_end(e))
 				add_lease_end(b, e, a);
 		}
 		return;
@@ -473,7 +380,7 @@ add_target(struct script_build *b, const struct script_entry *e, const struct ya
 			             "with.at: '%s' is not an end of link '%s' (%s, %s)",
 			             e->with.end, l->id, t->nodes[l->a].id, t->nodes[l->b].id);
 	}
-	if (e->for_ns >= 0 && a->kind != SCRIPT_SHORT)
+	if (has_lease_end(e))
 		add_lease_end(b, e, a);
 }
 
@@ -510,47 +417,5 @@ script_build_timeline(struct script_build *b, const struct yamldoc_node *list)
 			b->n_actions = keep;
 		if (e->target->kind == YAMLDOC_LIST && n == 0)
 			decode_error(&b->d, e->target, "target: the list is empty");
-	}
-}
-
-void
-script_print_reference(FILE *f)
-{
-	fputs("| action | on | parameters (`with:`) | `for:` | what it does "
-	      "|\n|---|---|---|---|---|\n",
-	      f);
-	for (size_t i = 0; i < N_ROWS; i++) {
-		const struct action_row *r = &rows[i];
-		fprintf(f, "| `%s` |%s%s%s | ", r->name, r->on & ON_LINK ? " link" : "",
-		        r->on & ON_NODE ? " node" : "", r->on & ON_MODULE ? " module" : "");
-		for (size_t j = 0; j < r->with->n; j++) {
-			const struct field *w = &r->with->fields[j];
-			if (w->effect == EFFECT_ACTS)
-				fprintf(f, "%s`%s`: %s%s%s%s", j ? "; " : "", w->key, w->doc,
-				        w->dflt ? " (" : "", w->dflt ? w->dflt : "",
-				        w->dflt ? ")" : "");
-		}
-		fprintf(f, " | %s | %s |\n", r->may_last ? "yes" : "", r->doc);
-	}
-}
-
-void
-script_print_actions(FILE *f)
-{
-	for (size_t i = 0; i < N_ROWS; i++) {
-		const struct action_row *r = &rows[i];
-		fprintf(f, "%-6s %-12s %s%s\n", r->name,
-		        r->on == ON_NODE   ? "node"
-		        : r->on == ON_LINK ? "link"
-		        : r->on & ON_LINK  ? "link, node"
-		                           : "node, module",
-		        r->doc, r->may_last ? "; may have for:" : "");
-		for (size_t j = 0; j < r->with->n; j++) {
-			const struct field *w = &r->with->fields[j];
-			if (w->effect == EFFECT_ACTS)
-				fprintf(f, "         with %s: %s%s%s%s\n", w->key, w->doc,
-				        w->dflt ? " (" : "", w->dflt ? w->dflt : "",
-				        w->dflt ? ")" : "");
-		}
 	}
 }

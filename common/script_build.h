@@ -2,7 +2,8 @@
  * script_build.h - the workshop of script_load(): what its stages share. Not for users of script.h.
  *
  *   script.c           head of the file, result
- *   script_actions.c   table of actions with their parameters; entries of the timeline; times
+ *   action.h           table of actions
+ *   script_actions.c   entries of the timeline; times; targets
  *   script_params.c    ${name}
  *   script_check.c     what cannot happen in this order (a start without a kill), leases, healing
  *   script_expect.c    steady_state, blast_radius, abort_if, expect
@@ -24,20 +25,15 @@ enum script_flag {
 	SCRIPT_LEASE_END = 1, /* ends what a `for:` began */
 	SCRIPT_BY_NODE = 2,   /* one of all links of a node: dropped where there is nothing to do */
 	SCRIPT_HEALS = 4,     /* added at the end of a drill */
-};
-
-struct script_with {
-	double level_w, ramp_s, r_ohm, precharge_ohm, bypass_s;
-	char end[TOPO_ID_MAX]; /* close: at which end the resistor is */
-	int signal;
+	SCRIPT_DROPPED = 8,   /* has nothing to do */
 };
 
 /* One entry of the timeline. */
 struct script_entry {
 	const struct yamldoc_node *place, *at, *target, *with_place, *for_place;
 	char id[TOPO_ID_MAX];
-	int row; /* of the action table, -1: bad */
-	struct script_with with;
+	int row; /* enum script_kind, -1: bad */
+	struct action_with with;
 	double for_s;
 	int64_t for_ns; /* -1: none */
 	int64_t at_ns;

@@ -14,9 +14,9 @@ struct proc_state {
 
 struct state {
 	struct proc_state *procs;
-	bool *cut;        /* per link: open by a cut */
-	bool *open;       /* per link: open since the start */
-	int64_t *short_k; /* per node: shorted until this step */
+	bool *cut;                           /* per link: open by a cut */
+	bool *open;                          /* per link: open since the start */
+	const struct script_action **faults; /* per target and kind: the latest */
 	double *level_w;  /* per node: level of the last load action, NaN: the file's curve */
 	double *before_w; /* per node: level in force before the action that has a lease */
 };
@@ -31,6 +31,22 @@ static double
 seconds(const struct script_build *b, int64_t k)
 {
 	return (double)k * topo_step_s(b->topo);
+}
+
+/* Where the latest fault of this kind at this target is kept. */
+static const struct script_action **
+fault_of(struct state *s, const struct topo *t, const struct script_action *a)
+{
+	size_t place =
+		a->target_kind == TARGET_PROC ? a->target : t->n_nodes + t->n_modules + a->target;
+	return &s->faults[place * SCRIPT_KINDS_ + a->kind];
+}
+
+static void
+forget_faults(struct state *s, uint32_t proc)
+{
+	for (size_t i = 0; i < SCRIPT_KINDS_; i++)
+		s->faults[(size_t)proc * SCRIPT_KINDS_ + i] = NULL;
 }
 
 static void
@@ -99,6 +115,7 @@ check_start(struct script_build *b, struct state *s, const struct script_action 
 					what, b->topo->links[n->links[i]].id, id);
 	}
 	*p = (struct proc_state){ .since_k = a->k, .by = a->id };
+	forget_faults(s, a->target); /* of the old life */
 	if (a->target < b->topo->n_nodes)
 		s->level_w[a->target] = NAN; /* the new life begins with the file's curve */
 }
@@ -153,33 +170,66 @@ check_link(struct script_build *b, struct state *s, const struct script_action *
 	return true;
 }
 
+/* Returns false for a lease that ended on what is down anyway. */
 static bool
-check_bus(struct script_build *b, struct state *s, struct script_action *a,
-          const struct yamldoc_node *at, bool lease_end)
+check_up(struct script_build *b, const struct state *s, const struct script_action *a,
+         const struct yamldoc_node *at, bool lease_end)
+{
+	const struct proc_state *p = &s->procs[a->target];
+	if (p->down && !lease_end)
+		decode_error(&b->d, at, "%s: '%s' is down at that time (action '%s')",
+		             script_action_name(a->kind), proc_id(b->topo, a->target), p->by);
+	return !(p->down && lease_end);
+}
+
+static bool
+check_level(struct script_build *b, struct state *s, struct script_action *a,
+            const struct yamldoc_node *at, bool lease_end)
 {
 	uint32_t n = a->target;
 	const struct topo_node *node = &b->topo->nodes[n];
-	if (s->procs[n].down) {
-		if (!lease_end)
-			decode_error(&b->d, at, "%s: '%s' is down at that time (action '%s')",
-			             script_action_name(a->kind), node->id, s->procs[n].by);
-		return !lease_end;
-	}
-	if (a->kind == SCRIPT_SHORT) {
-		if (a->k < s->short_k[n])
-			decode_error(&b->d, at, "short: '%s' is shorted at that time", node->id);
-		int64_t len = isnan(a->for_s) ? INT64_MAX - a->k
-		                              : (int64_t)ceil(a->for_s / topo_step_s(b->topo));
-		s->short_k[n] = a->k + len;
+	if (!check_up(b, s, a, at, lease_end))
+		return false;
+	if (s->procs[n].down)
 		return true;
-	}
 	if (lease_end) {
-		a->level_w =
+		a->with.level_w =
 			isnan(s->before_w[n]) ? pwl_at(&node->p.load_w, a->at_ns) : s->before_w[n];
 	} else {
 		s->before_w[n] = s->level_w[n];
 	}
-	s->level_w[n] = a->level_w;
+	s->level_w[n] = a->with.level_w;
+	return true;
+}
+
+/* The last step at which a fault is there; without an end of its own that is known: for ever. */
+static int64_t
+fault_last_k(const struct script_build *b, const struct script_action *a)
+{
+	if (isnan(a->for_s))
+		return INT64_MAX;
+	return a->k + (int64_t)ceil(a->for_s / topo_step_s(b->topo)) - 1;
+}
+
+static bool
+check_fault(struct script_build *b, struct state *s, const struct script_action *a,
+            const struct yamldoc_node *at)
+{
+	const struct script_action **latest = fault_of(s, b->topo, a);
+	bool link = a->target_kind == TARGET_LINK;
+	if (a->ends) {
+		bool there = *latest != NULL;
+		*latest = NULL;
+		return there;
+	}
+	if (!link)
+		check_up(b, s, a, at, false);
+	if (*latest && a->k <= fault_last_k(b, *latest))
+		decode_error(&b->d, at, "%s: '%s' has one at that time (action '%s')",
+		             script_action_name(a->kind),
+		             link ? b->topo->links[a->target].id : proc_id(b->topo, a->target),
+		             (*latest)->id);
+	*latest = a;
 	return true;
 }
 
@@ -188,22 +238,19 @@ check_action(struct script_build *b, struct state *s, size_t i)
 {
 	struct script_action *a = &b->actions[i];
 	const struct yamldoc_node *at = b->places[i];
-	switch (a->kind) {
-	case SCRIPT_KILL:
-	case SCRIPT_STOP:
+	switch (action_table[a->kind].rule) {
+	case RULE_END_LIFE:
 		check_kill(b, s, a, at);
 		return true;
-	case SCRIPT_START:
-	case SCRIPT_CONT:
+	case RULE_BEGIN_LIFE:
 		check_start(b, s, a, at);
 		return true;
-	case SCRIPT_CUT:
-	case SCRIPT_HEAL:
-	case SCRIPT_CLOSE:
+	case RULE_LINK:
 		return check_link(b, s, a, at, b->flags[i]);
-	case SCRIPT_LOAD:
-	case SCRIPT_SHORT:
-		return check_bus(b, s, a, at, b->flags[i] & SCRIPT_LEASE_END);
+	case RULE_LEVEL:
+		return check_level(b, s, a, at, b->flags[i] & SCRIPT_LEASE_END);
+	case RULE_FAULT:
+		return check_fault(b, s, a, at);
 	}
 	return true;
 }
@@ -235,10 +282,11 @@ state_init(struct state *s, const struct topo *t)
 	s->procs = calloc(t->n_nodes + t->n_modules + 1, sizeof *s->procs);
 	s->cut = calloc(t->n_links + 1, sizeof *s->cut);
 	s->open = calloc(t->n_links + 1, sizeof *s->open);
-	s->short_k = calloc(t->n_nodes + 1, sizeof *s->short_k);
+	s->faults = calloc((t->n_nodes + t->n_modules + t->n_links) * SCRIPT_KINDS_ + 1,
+	                   sizeof *s->faults);
 	s->level_w = calloc(t->n_nodes + 1, sizeof *s->level_w);
 	s->before_w = calloc(t->n_nodes + 1, sizeof *s->before_w);
-	if (!s->procs || !s->cut || !s->open || !s->short_k || !s->level_w || !s->before_w)
+	if (!s->procs || !s->cut || !s->open || !s->faults || !s->level_w || !s->before_w)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < t->n_nodes + t->n_modules; i++)
 		s->procs[i].since_k = -1;
@@ -255,7 +303,7 @@ state_free(struct state *s)
 	free(s->procs);
 	free(s->cut);
 	free(s->open);
-	free(s->short_k);
+	free((void *)s->faults);
 	free(s->level_w);
 	free(s->before_w);
 }
@@ -274,11 +322,13 @@ end_leases(struct script_build *b)
 			a->at_ns = b->duration_ns;
 			a->k = a->at_ns / b->topo->step_ns;
 		}
-		if (a->kind != SCRIPT_SHORT)
+		const struct action *r = &action_table[a->kind];
+		if (r->rule != RULE_FAULT || r->undo)
 			continue;
 		if (isnan(a->for_s))
 			decode_error(&b->d, b->places[i],
-			             "short: in a drill a short has to end; give it 'for:'");
+			             "%s: in a drill a %s has to end; give it 'for:'", r->name,
+			             r->name);
 		else if (a->for_s > left_s)
 			a->for_s = left_s;
 	}
@@ -292,7 +342,7 @@ heal(struct script_build *b, enum script_kind kind, enum script_target target_ki
 	if (!a)
 		return NULL;
 	int64_t period = b->topo->port_period;
-	bool rounded = kind == SCRIPT_START || kind == SCRIPT_CONT;
+	bool rounded = action_table[kind].rule == RULE_BEGIN_LIFE;
 	/* In the step behind the last sample that is judged: a new life begins with a frame. */
 	int64_t at_ns = b->duration_ns + b->topo->step_ns;
 	*a = (struct script_action){
@@ -301,11 +351,8 @@ heal(struct script_build *b, enum script_kind kind, enum script_target target_ki
 		.kind = kind,
 		.target_kind = target_kind,
 		.target = target,
-		.level_w = NAN,
-		.r_ohm = NAN,
+		.with = action_no_with,
 		.for_s = NAN,
-		.precharge_ohm = NAN,
-		.bypass_s = NAN,
 	};
 	if (rounded)
 		a->k = (a->k + period - 1) / period * period;
@@ -341,7 +388,17 @@ heal_all(struct script_build *b, const struct state *s)
 			continue;
 		struct script_action *a = heal(b, SCRIPT_LOAD, TARGET_PROC, i, t->nodes[i].id);
 		if (a)
-			a->level_w = level;
+			a->with.level_w = level;
+	}
+	size_t n_faults = (t->n_nodes + t->n_modules + t->n_links) * SCRIPT_KINDS_;
+	for (size_t i = 0; i < n_faults; i++) {
+		const struct script_action *f = s->faults[i];
+		bool down = f && f->target_kind == TARGET_PROC && s->procs[f->target].down;
+		if (!f || down || !action_table[f->kind].undo)
+			continue;
+		struct script_action *a = heal(b, f->kind, f->target_kind, f->target, f->id);
+		if (a)
+			a->ends = true;
 	}
 }
 
@@ -373,21 +430,20 @@ script_build_check(struct script_build *b)
 	order(b);
 	size_t keep = 0, before = b->d.diags->n_errors;
 	for (size_t i = 0; i < b->n_actions; i++) {
-		if (!check_action(b, &s, i)) {
-			b->places[i] = NULL;
-			continue;
-		}
-		check_in_time(b, i);
+		if (!check_action(b, &s, i))
+			b->flags[i] |= SCRIPT_DROPPED;
+		else
+			check_in_time(b, i);
 	}
+	if (heals && b->d.diags->n_errors == before)
+		heal_all(b, &s);
+	state_free(&s);
 	for (size_t i = 0; i < b->n_actions; i++) {
-		if (!b->places[i])
+		if (b->flags[i] & SCRIPT_DROPPED)
 			continue;
 		b->actions[keep] = b->actions[i];
 		b->flags[keep] = b->flags[i];
 		b->places[keep++] = b->places[i];
 	}
 	b->n_actions = keep;
-	if (heals && b->d.diags->n_errors == before)
-		heal_all(b, &s);
-	state_free(&s);
 }

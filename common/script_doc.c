@@ -122,3 +122,54 @@ script_print_meaning(FILE *f)
 	      "the same seed, over processes and in memory, with any `--jobs`.\n",
 	      f);
 }
+
+/* "`level`: new level; `ramp`: time to reach it (0s)" */
+static void
+print_param(FILE *f, const struct field *w)
+{
+	fprintf(f, "%s%s%s%s", w->doc, w->dflt ? " (" : "", w->dflt ? w->dflt : "",
+	        w->dflt ? ")" : "");
+}
+
+void
+script_print_reference(FILE *f)
+{
+	fputs("| action | on | parameters (`with:`) | `for:` | what it does "
+	      "|\n|---|---|---|---|---|\n",
+	      f);
+	for (size_t i = 0; i < SCRIPT_KINDS_; i++) {
+		const struct action *r = &action_table[i];
+		const struct schema *with = action_params[i].with;
+		fprintf(f, "| `%s` |%s%s%s | ", r->name, r->on & ON_LINK ? " link" : "",
+		        r->on & ON_NODE ? " node" : "", r->on & ON_MODULE ? " module" : "");
+		for (size_t j = 0; j < with->n; j++) {
+			if (with->fields[j].effect != EFFECT_ACTS)
+				continue;
+			fprintf(f, "%s`%s`: ", j ? "; " : "", with->fields[j].key);
+			print_param(f, &with->fields[j]);
+		}
+		fprintf(f, " | %s | %s |\n", r->may_last ? "yes" : "", r->doc);
+	}
+}
+
+void
+script_print_actions(FILE *f)
+{
+	for (size_t i = 0; i < SCRIPT_KINDS_; i++) {
+		const struct action *r = &action_table[i];
+		const struct schema *with = action_params[i].with;
+		fprintf(f, "%-6s %-12s %s%s\n", r->name,
+		        r->on == ON_NODE   ? "node"
+		        : r->on == ON_LINK ? "link"
+		        : r->on & ON_LINK  ? "link, node"
+		                           : "node, module",
+		        r->doc, r->may_last ? "; may have for:" : "");
+		for (size_t j = 0; j < with->n; j++) {
+			if (with->fields[j].effect != EFFECT_ACTS)
+				continue;
+			fprintf(f, "         with %s: ", with->fields[j].key);
+			print_param(f, &with->fields[j]);
+			fputc('\n', f);
+		}
+	}
+}

@@ -29,10 +29,10 @@ super_lives_plan(struct super *s, struct err *err)
 		if (a->target_kind != TARGET_PROC || a->k >= s->end_k)
 			continue;
 		struct member *m = &s->m[a->target];
-		if (a->kind == SCRIPT_KILL || a->kind == SCRIPT_STOP) {
+		if (action_table[a->kind].rule == RULE_END_LIFE) {
 			m->lives[m->n_lives - 1].kill_k = a->k;
 			m->lives[m->n_lives - 1].stop = a->kind == SCRIPT_STOP;
-		} else if (a->kind == SCRIPT_START || a->kind == SCRIPT_CONT) {
+		} else if (action_table[a->kind].rule == RULE_BEGIN_LIFE) {
 			if (add_life(m, a->k, err) < 0)
 				return err->code;
 		}
@@ -50,27 +50,22 @@ super_lives_of(const struct super *s, uint32_t proc, uint32_t inc)
 static bool
 script_command(const struct script_action *a, const struct slice *sl, struct core_cmd *cmd)
 {
-	static const int kinds[] = { [SCRIPT_CUT] = CMD_CUT,
-		                     [SCRIPT_HEAL] = CMD_HEAL,
-		                     [SCRIPT_CLOSE] = CMD_CLOSE,
-		                     [SCRIPT_LOAD] = CMD_LOAD,
-		                     [SCRIPT_SHORT] = CMD_SHORT };
-	if (a->kind < SCRIPT_CUT)
+	const struct action *r = &action_table[a->kind];
+	if (!r->command)
 		return false;
-	*cmd = (struct core_cmd){ .k = a->k, .kind = (uint32_t)kinds[a->kind], .chan = -1 };
-	if (a->target_kind == TARGET_PROC) {
-		cmd->a = a->kind == SCRIPT_LOAD ? a->level_w : a->r_ohm;
-		cmd->b = a->kind == SCRIPT_LOAD ? a->ramp_s : a->for_s;
+	*cmd = (struct core_cmd){ .k = a->k, .kind = a->ends ? r->undo : r->command, .chan = -1 };
+	double *words[ACTION_WORDS] = { &cmd->a, &cmd->b, &cmd->c };
+	for (size_t i = 0; i < ACTION_WORDS; i++)
+		*words[i] = a->ends ? NAN : action_word(a->kind, &a->with, a->for_s, i);
+	if (a->target_kind == TARGET_PROC)
 		return a->target == sl->index;
-	}
-	cmd->a = a->precharge_ohm;
-	cmd->b = a->bypass_s;
-	cmd->c = a->resistor_end == 0 ? NAN : a->resistor_end == 1 ? 1 : -1;
+	if (a->kind == SCRIPT_CLOSE)
+		cmd->c = a->resistor_end == 0 ? NAN : a->resistor_end == 1 ? 1 : -1;
 	for (size_t c = 0; c < sl->n_chans; c++) {
 		if (sl->chans[c].kind != CHAN_LINK || sl->chans[c].edge != a->target)
 			continue;
 		cmd->chan = (int32_t)c;
-		if (!sl->chans[c].is_a)
+		if (a->kind == SCRIPT_CLOSE && !sl->chans[c].is_a)
 			cmd->c = -cmd->c;
 		return true;
 	}

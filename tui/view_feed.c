@@ -261,11 +261,11 @@ view_fault_text(double kind, double b, const char *link, char *text, size_t size
 	static const struct {
 		const char *word, *unit;
 	} words[CMD_END_] = {
-		[CMD_CUT] = { "cut", NULL },      [CMD_HEAL] = { "heal", NULL },
-		[CMD_CLOSE] = { "close", NULL },  [CMD_LOAD] = { "load", "W" },
-		[CMD_SHORT] = { "short", "Ohm" }, [CMD_UNSHORT] = { "short ends", NULL },
+#define X(cmd, number, name, first, second, dim) [cmd] = { name, dim },
+		CORE_CMD_TABLE(X)
+#undef X
 	};
-	bool known = kind >= 0 && kind < CMD_END_;
+	bool known = kind >= 0 && kind < CMD_END_ && words[(int)kind].word;
 	int n = snprintf(text, size, "%s%s%s", known ? words[(int)kind].word : "command",
 	                 link[0] ? " " : "", link);
 	if (known && words[(int)kind].unit && !isnan(b))

@@ -94,14 +94,12 @@ static const char *
 show(size_t i)
 {
 	static char buf[200];
-	static const char *const kinds[] = { "kill", "stop",  "start", "cont", "cut",
-		                             "heal", "close", "load",  "short" };
 	ck_assert_uint_lt(i, s->n);
 	const struct script_action *a = &s->actions[i];
 	const char *id = a->target_kind == TARGET_LINK ? t->links[a->target].id
 	                 : a->target < t->n_nodes      ? t->nodes[a->target].id
 	                                               : t->modules[a->target - t->n_nodes].id;
-	snprintf(buf, sizeof buf, "%s %s %s @%lld", a->id, kinds[a->kind], id, (long long)a->k);
+	snprintf(buf, sizeof buf, "%s %s %s @%lld", a->id, script_action_name(a->kind), id, (long long)a->k);
 	return buf;
 }
 
@@ -116,7 +114,7 @@ START_TEST(steps)
 	        "  - { id: d, at: 0s, do: load, target: n2, with: { level: 1kW, ramp: 5ms } }\n");
 	ck_assert_uint_eq(s->n, 4);
 	ck_assert_str_eq(show(0), "d load n2 @0");
-	ck_assert(s->actions[0].level_w == 1000 && s->actions[0].ramp_s == 5e-3 &&
+	ck_assert(s->actions[0].with.level_w == 1000 && s->actions[0].with.ramp_s == 5e-3 &&
 	          isnan(s->actions[0].for_s));
 	ck_assert_str_eq(show(1), "c cut l1 @1");
 	ck_assert_str_eq(show(2), "a kill n4 @3000");
@@ -168,13 +166,13 @@ START_TEST(leases)
 	ck_assert_uint_eq(s->n, 8);
 	ck_assert_str_eq(show(1), "x.end heal l1 @10200");
 	ck_assert_str_eq(show(3), "z short n3 @10600");
-	ck_assert(s->actions[3].r_ohm == 0.2 && s->actions[3].for_s == 5e-3);
+	ck_assert(s->actions[3].with.r_ohm == 0.2 && s->actions[3].for_s == 5e-3);
 	/* Back to the topology's curve: half way from 40 to 60 W at 1.1 s, 100 ms into the ramp. */
 	ck_assert_str_eq(show(4), "y.end load n2 @11000");
-	ck_assert_double_eq_tol(s->actions[4].level_w, 50, 1e-9);
+	ck_assert_double_eq_tol(s->actions[4].with.level_w, 50, 1e-9);
 	/* Back to the load action before. */
 	ck_assert_str_eq(show(7), "q.end load n2 @21100");
-	ck_assert_double_eq(s->actions[7].level_w, 300);
+	ck_assert_double_eq(s->actions[7].with.level_w, 300);
 }
 END_TEST
 
@@ -204,13 +202,13 @@ START_TEST(targets)
 	ck_assert_str_eq(show(3), "all cut l4 @20000");
 	ck_assert_str_eq(show(5), "back heal l4 @30000");
 	const struct script_action *a = &s->actions[6];
-	ck_assert(a->precharge_ohm == 1 && a->bypass_s == 0.4 && a->resistor_end == 2);
+	ck_assert(a->with.precharge_ohm == 1 && a->with.bypass_s == 0.4 && a->resistor_end == 2);
 	/* A node's links of which one is cut already, or leads to the dead: the others. */
 	load_ok("", "  - { at: 1s, do: cut, target: l1 }\n  - { at: 1s, do: kill, target: n4 }\n"
 	            "  - { id: x, at: 2s, do: cut, target: [n2, n1] }\n");
 	ck_assert_uint_eq(s->n, 3);
 	ck_assert_str_eq(show(2), "x cut l2 @20000");
-	ck_assert(isnan(s->actions[0].precharge_ohm) && s->actions[0].resistor_end == 0);
+	ck_assert(isnan(s->actions[0].with.precharge_ohm) && s->actions[0].resistor_end == 0);
 }
 END_TEST
 

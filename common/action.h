@@ -1,0 +1,110 @@
+/*
+ * action.h - the registry of what a timeline can do.
+ *
+ * A new action is a row of ACTION_TABLE, its parameters (members of struct action_with, fields and
+ * row in action_params.c), and where a core has to do it a row of CORE_CMD_TABLE (core.h). What may
+ * precede what, leases, healing, the way to the processes, the proof and the report follow from the
+ * columns. All lists are in alphabetical order.
+ *
+ *   rule      RULE_*: how the order of actions is checked, how it is proved
+ *   on        what may be its target; with ON_LINK, a node stands for all its links
+ *   command   the core is told, at the step of the action; 0: it is not
+ *   undo      a RULE_FAULT: the command that ends it, at the end of `for:` or of the drill; 0: the
+ *             core ends it by itself after `for:`, which it is told
+ */
+#ifndef VL_ACTION_H
+#define VL_ACTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core.h"
+
+struct schema;
+
+enum action_on { ON_NODE = 1, ON_MODULE = 2, ON_LINK = 4 };
+
+enum action_rule {
+	RULE_BEGIN_LIFE, /* of a process that was ended before; at a port step */
+	RULE_END_LIFE,   /* of a process that runs */
+	RULE_FAULT,      /* of a process that runs or of a link; one of a kind at a time */
+	RULE_LEVEL,      /* built-in load; the lease ends at the level before */
+	RULE_LINK,       /* contactors of a link */
+};
+
+/* clang-format off */
+/*        KIND   name     rule             on                   for:   command    undo  what it does */
+#define ACTION_TABLE(X)                                                                                     \
+	X(CLOSE, "close", RULE_LINK,       ON_LINK,             false, CMD_CLOSE, 0,                        \
+	  "closes a link that is open")                                                                     \
+	X(CONT,  "cont",  RULE_BEGIN_LIFE, ON_NODE | ON_MODULE, false, 0,         0,                        \
+	  "ends a stop; acts like a start")                                                                 \
+	X(CUT,   "cut",   RULE_LINK,       ON_LINK | ON_NODE,   true,  CMD_CUT,   0,                        \
+	  "opens a link at both ends; on a node: all its closed links")                                     \
+	X(HEAL,  "heal",  RULE_LINK,       ON_LINK | ON_NODE,   false, CMD_HEAL,  0,                        \
+	  "closes a link that was cut; on a node: all its cut links")                                       \
+	X(KILL,  "kill",  RULE_END_LIFE,   ON_NODE | ON_MODULE, false, 0,         0,                        \
+	  "SIGKILL; from step K on every neighbour's link is open")                                         \
+	X(LOAD,  "load",  RULE_LEVEL,      ON_NODE,             true,  CMD_LOAD,  0,                        \
+	  "takes a node's built-in load to a level")                                                        \
+	X(SHORT, "short", RULE_FAULT,      ON_NODE,             true,  CMD_SHORT, 0,                        \
+	  "a resistance from the bus to ground")                                                            \
+	X(START, "start", RULE_BEGIN_LIFE, ON_NODE | ON_MODULE, false, 0,         0,                        \
+	  "a new incarnation of what was killed or stopped")                                                \
+	X(STOP,  "stop",  RULE_END_LIFE,   ON_NODE | ON_MODULE, false, 0,         0,                        \
+	  "to its peers like a kill, then SIGSTOP")
+/* clang-format on */
+
+enum script_kind {
+#define X(kind, name, rule, on, lease, command, undo, doc) SCRIPT_##kind,
+	ACTION_TABLE(X)
+#undef X
+		SCRIPT_KINDS_
+};
+
+struct action {
+	const char *name;
+	enum action_rule rule;
+	int on;
+	bool may_last;
+	unsigned command, undo;
+	const char *doc;
+};
+extern const struct action action_table[SCRIPT_KINDS_];
+
+/* Actions that drills know and this release does not run; ended by NULL. */
+extern const char *const action_later[];
+
+/* `with:` of any action; what was not given is NaN, "" or 0. */
+struct action_with {
+	double bypass_s;       /* close */
+	double level_w;        /* load */
+	double precharge_ohm;  /* close */
+	double r_ohm;          /* short */
+	double ramp_s;         /* load */
+	int signal;            /* kill */
+	char end[TOPO_ID_MAX]; /* close: at which end the resistor is */
+};
+
+enum { ACTION_NEEDS_MAX = 2, ACTION_WORDS = 3 };
+
+/* How an action takes its parameters. */
+struct action_params {
+	const struct schema *with;
+	struct {
+		const char *key, *what; /* "level", "the power to go to": an error without it */
+	} needs[ACTION_NEEDS_MAX];
+	/* a, b, c of the command: ACTION_OF(member of struct action_with), ACTION_LEASE, or 0: NaN
+	 */
+	size_t words[ACTION_WORDS];
+};
+extern const struct action_params action_params[SCRIPT_KINDS_];
+extern const struct action_with action_no_with; /* nothing is given */
+
+#define ACTION_OF(member) (offsetof(struct action_with, member) + 1)
+#define ACTION_LEASE ((size_t)-1) /* `for:` in seconds, NaN: without end */
+
+/* Word i of the command. */
+double action_word(enum script_kind, const struct action_with *, double for_s, size_t i);
+
+#endif

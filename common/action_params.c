@@ -1,0 +1,121 @@
+/* Parameters of the actions of drills. */
+#include <math.h>
+#include <string.h>
+
+#include "action.h"
+#include "decode.h"
+
+#define NUMBER(k, m, u, l, h, d, text)                                                  \
+	{                                                                               \
+		.key = k, .type = FIELD_NUMBER, .unit = u,                              \
+		.offset = offsetof(struct action_with, m), .lo = l, .hi = h, .dflt = d, \
+		.doc = text                                                             \
+	}
+
+static const struct field with_close[] = {
+	NUMBER("precharge", precharge_ohm, UNIT_OHM, 1e-3, 100, NULL,
+	       "resistor while the ends differ; without it the link's own"),
+	{ .key = "at",
+	  .type = FIELD_NAME,
+	  .offset = offsetof(struct action_with, end),
+	  .doc = "the node at whose end the resistor is; without it the end with the smaller "
+	         "capacitor" },
+	NUMBER("bypass", bypass_s, UNIT_SECOND, 0, 100, NULL,
+	       "the resistor is bypassed this long after closing and a difference of at most 1 V, "
+	       "whichever is later"),
+};
+
+static const struct field with_cut[] = {
+	{ .key = "only",
+	  .type = FIELD_CUSTOM,
+	  .doc = "power or channel",
+	  .effect = EFFECT_REFUSED,
+	  .effect_text = "cutting power or channel alone is not available in this release" },
+};
+
+static const char *const signal_words[] = { "KILL", NULL };
+static const struct field with_kill[] = {
+	{ .key = "signal",
+	  .type = FIELD_WORD,
+	  .offset = offsetof(struct action_with, signal),
+	  .words = signal_words,
+	  .dflt = "KILL",
+	  .doc = "the signal" },
+};
+
+static const struct field with_load[] = {
+	NUMBER("level", level_w, UNIT_WATT, 0, 1e5, NULL, "new level; required"),
+	NUMBER("ramp", ramp_s, UNIT_SECOND, 0, 1000, "0s", "time to reach it"),
+};
+
+static const struct field with_short[] = {
+	NUMBER("r", r_ohm, UNIT_OHM, 1e-4, 1e3, NULL, "resistance of the fault; required"),
+};
+
+static const struct schema schema_none = { .what = "with" };
+#define WITH(name)                                                            \
+	static const struct schema schema_##name = { "with", "", with_##name, \
+		                                     sizeof with_##name / sizeof *with_##name }
+WITH(close);
+WITH(cut);
+WITH(kill);
+WITH(load);
+WITH(short);
+
+const struct action_params action_params[SCRIPT_KINDS_] = {
+	[SCRIPT_CLOSE] = { .with = &schema_close,
+	                   .words = { ACTION_OF(precharge_ohm), ACTION_OF(bypass_s) } },
+	[SCRIPT_CONT] = { .with = &schema_none },
+	[SCRIPT_CUT] = { .with = &schema_cut },
+	[SCRIPT_HEAL] = { .with = &schema_cut },
+	[SCRIPT_KILL] = { .with = &schema_kill },
+	[SCRIPT_LOAD] = { .with = &schema_load,
+	                  .needs = { { "level", "the power to go to" } },
+	                  .words = { ACTION_OF(level_w), ACTION_OF(ramp_s) } },
+	[SCRIPT_SHORT] = { .with = &schema_short,
+	                   .needs = { { "r", "the resistance of the fault" } },
+	                   .words = { ACTION_OF(r_ohm), ACTION_LEASE } },
+	[SCRIPT_START] = { .with = &schema_none },
+	[SCRIPT_STOP] = { .with = &schema_none },
+};
+
+const struct action action_table[SCRIPT_KINDS_] = {
+#define X(kind, n, r, o, lease, cmd, end, text) \
+	[SCRIPT_##kind] = { .name = n,          \
+		            .rule = r,          \
+		            .on = o,            \
+		            .may_last = lease,  \
+		            .command = cmd,     \
+		            .undo = end,        \
+		            .doc = text },
+	ACTION_TABLE(X)
+#undef X
+};
+
+const char *const action_later[] = {
+	"age",       "agent_freeze", "agent_reset", "bias",       "brownout", "corrupt",
+	"degrade",   "derate",       "duplicate",   "feed_loss",  "flood",    "hang",
+	"partition", "plug",         "ramp",        "relay_kill", "reorder",  "sag",
+	"sc_open",   "stuck",        "surge",       "swap",       "unplug",   NULL,
+};
+
+/* In the order of the members. */
+const struct action_with action_no_with = {
+	.bypass_s = NAN,
+	.level_w = NAN,
+	.precharge_ohm = NAN,
+	.r_ohm = NAN,
+};
+
+double
+action_word(enum script_kind kind, const struct action_with *with, double for_s, size_t i)
+{
+	size_t at = action_params[kind].words[i];
+	double x;
+	if (at == 0)
+		return NAN;
+	if (at == ACTION_LEASE)
+		return for_s;
+	memcpy(&x, (const char *)with + at - 1, sizeof x);
+	return x;
+}
