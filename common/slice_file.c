@@ -112,6 +112,14 @@ static const struct field conv_rows[] = {
 };
 static const struct table conv_table = TABLE(conv_rows);
 
+static const struct field sensor_rows[] = {
+	ROW(sensor_params, F64, v_gain),     ROW(sensor_params, F64, i_gain),
+	ROW(sensor_params, F64, v_offset_v), ROW(sensor_params, F64, i_offset_a),
+	ROW(sensor_params, F64, noise_lsb),  ROW(sensor_params, F64, i_range_a),
+	ROW(sensor_params, I64, refresh_ns),
+};
+static const struct table sensor_table = TABLE(sensor_rows);
+
 static const struct field node_rows[] = {
 	ROW(node_params, F64, v_init_v),
 	ROW(node_params, BOOL, steady),
@@ -131,6 +139,7 @@ static const struct field node_rows[] = {
 	ROW(node_params, F64, ki_v_per_s),
 	ROW(node_params, F64, v_nom_v),
 	ROW(node_params, BOOL, sensors_realistic),
+	ROW_MAP(node_params, sensor, sensor_table),
 	ROW_LIST(node_params, "load_w", load_w.p, load_w.n, TOPO_PWL_MAX, pwl_table),
 	ROW(node_params, BOOL, has_conv),
 	ROW_MAP(node_params, conv, conv_table),

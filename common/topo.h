@@ -47,6 +47,14 @@ struct feed_params {
 	double v0_v, r_d_ohm, i_rated_a, i_max_a, tau_s;
 };
 
+/* Errors of the sensors of a node (docs/models/sensors.md): largest gain errors as a part, largest
+ * offsets, standard deviation of the noise in steps of the 12-bit converter. */
+struct sensor_params {
+	double v_gain, i_gain, v_offset_v, i_offset_a, noise_lsb;
+	double i_range_a;          /* currents within +-this */
+	int64_t refresh_ns;
+};
+
 /* Averaged 4-switch converter with its own output and load (docs/models/converter.md). */
 struct conv_params {
 	double l_h, r_ohm, c_out_f, v_ref_v, kp, ki, kc, p_fixed_w, i_lim_a;
@@ -74,6 +82,7 @@ struct node_params {
 	double kv_per_s, kc_per_s, ki_v_per_s; /* gains of the distributed control */
 	double v_nom_v;            /* set-point of the distributed control */
 	bool sensors_realistic;    /* what its firmware sees: 12 bits, noise, gain and offset errors */
+	struct sensor_params sensor;
 	struct pwl load_w;         /* built-in constant-power load; n = 0: none */
 	bool has_conv;
 	struct conv_params conv;

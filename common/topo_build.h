@@ -42,6 +42,7 @@ struct build_mesh {
 	double nominal_v, record_keep_s;
 	int control, sensors, transport;
 	struct build_gains gains;
+	struct sensor_params sensor;
 	bool allow_l_inflation;
 };
 

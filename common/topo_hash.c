@@ -57,6 +57,16 @@ add_conv(struct sha256 *h, const struct conv_params *c)
 }
 
 static void
+add_sensor(struct sha256 *h, const struct sensor_params *s)
+{
+	const double reals[] = { s->v_gain,     s->i_gain,    s->v_offset_v,
+		                 s->i_offset_a, s->noise_lsb, s->i_range_a };
+	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
+		add_real(h, reals[i]);
+	add_u64(h, (uint64_t)s->refresh_ns);
+}
+
+static void
 add_node(struct sha256 *h, const struct topo_node *n)
 {
 	const struct node_params *p = &n->p;
@@ -72,6 +82,8 @@ add_node(struct sha256 *h, const struct topo_node *n)
 	add_curve(h, &p->load_w);
 	if (p->has_conv)
 		add_conv(h, &p->conv);
+	if (p->sensors_realistic)
+		add_sensor(h, &p->sensor);
 	if (p->steady)
 		add_text(h, "steady"); /* what follows from it is made of the rest */
 }

@@ -169,6 +169,10 @@ check_mesh(struct build *b, const struct yamldoc_node *root)
 		             "mesh.step: the control runs every 1 ms, which is not a multiple of "
 		             "%lld ns",
 		             (long long)m->step_ns);
+	const struct yamldoc_node *errors = mesh ? yamldoc_get(mesh, "sensor_errors") : NULL;
+	if (errors && m->sensors == 0)
+		yamldoc_diag(b->d.doc, b->d.diags, DIAG_NOTE, errors,
+		             "mesh.sensor_errors: without 'sensors: realistic' they do not act");
 }
 
 static void

@@ -50,6 +50,7 @@ resolve_node(struct build *b, struct build_node *n)
 	p->ki_v_per_s = first_of(n->gains.ki, m->ki, gains_default.ki);
 	p->v_nom_v = b->mesh.nominal_v;
 	p->sensors_realistic = b->mesh.sensors == 1;
+	p->sensor = b->mesh.sensor;
 	if (!p->has_sc)
 		p->c_sc_f = p->r_sc_ohm = 0;
 	if (!p->has_feed)

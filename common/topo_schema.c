@@ -68,6 +68,22 @@ static const struct field fields_record[] = {
 };
 static SCHEMA(record, "record", "The flight recorder.");
 
+#define SENSOR(k, m, u, l, h, d, text) NUMBER(struct sensor_params, k, m, u, l, h, d, text)
+static const struct field fields_sensor[] = {
+	SENSOR("voltage_gain", v_gain, UNIT_PERCENT, 0, 0.1, "0.1%", "largest error of a gain"),
+	SENSOR("current_gain", i_gain, UNIT_PERCENT, 0, 0.5, "1%", "largest error of a gain"),
+	SENSOR("voltage_offset", v_offset_v, UNIT_VOLT, 0, 1, "15.625mV", "largest offset"),
+	SENSOR("current_offset", i_offset_a, UNIT_AMPERE, 0, 100, "125mA", "largest offset"),
+	SENSOR("noise", noise_lsb, UNIT_NONE, 0, 100, "0.5",
+	       "standard deviation, in steps of the converter"),
+	SENSOR("current_range", i_range_a, UNIT_AMPERE, 1, 2000, "256A",
+	       "currents are read within +- this, in 4096 steps"),
+	TIME(struct sensor_params, "refresh", refresh_ns, 1e-6, 1, "500us",
+	     "time between two readings; at least one step"),
+};
+static SCHEMA(sensor, "sensor_errors",
+              "Errors of realistic sensors; gains and offsets are drawn within them, per sensor.");
+
 static const struct field fields_mesh[] = {
 	{ .key = "name",
 	  .type = FIELD_NAME,
@@ -91,6 +107,8 @@ static const struct field fields_mesh[] = {
 	     "(with neighbours)"),
 	WORD(struct build_mesh, "sensors", sensors, sensor_words, "ideal",
 	     "what firmware sees: ideal, or realistic (12 bit, noise, gain and offset errors)"),
+	SUB(struct build_mesh, "sensor_errors", sensor, schema_sensor,
+	    "size of the errors of realistic sensors"),
 	SUB(struct build_mesh, "gains", gains, schema_gains, "gains of the control"),
 	WORD(struct build_mesh, "transport", transport, transport_words, "ipc",
 	     "sockets of the links: ipc, or tcp on the loopback"),

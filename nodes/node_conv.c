@@ -126,8 +126,10 @@ node_conv_begin(struct node_conv *c, size_t s, double bus_v, double *g_s, double
 {
 	const double kk = c->dt_s / (2 * c->l_h), co = c->dt_s / (2 * c->out.c_r_f);
 
-	if (s == 0)
+	if (s == 0) {
 		c->served = true;
+		c->in_avg_a = 0;
+	}
 	c->on = bus_v >= (c->on ? OFF_V : ON_V);
 	if (c->kind == NODE_CONV_LINK) {
 		c->face_a = c->load_a[s];
@@ -160,6 +162,7 @@ node_conv_end(struct node_conv *c, size_t s, double vm_v)
 	double i_m = c->at0_a + c->per_v_s * vm_v, vo_m = c->vo0_v + c->ci_ohm * i_m;
 	double out_j = (c->face_a + c->face_s * vo_m) * vo_m * c->dt_s;
 
+	c->in_avg_a += (c->d1 * i_m + c->loss_a) / (double)c->out.n;
 	c->i_a = 2 * i_m - c->i_a;
 	c->out.v_v = 2 * vo_m - c->out.v_v;
 	c->vo_m[s] = vo_m;

@@ -48,6 +48,7 @@ struct node_conv {
 	/* of the sub-step: i_m = at0_a + per_v_s v_m; v_o,m = vo0_v + ci_ohm i_m */
 	double d1, d2, loss_a, at0_a, per_v_s, vo0_v, ci_ohm, face_a, face_s, demand_w;
 	/* of the last step */
+	double in_avg_a; /* out of the bus */
 	bool served;
 	/* cumulative */
 	double source_j, useful_j, loss_j, unserved_j;

@@ -19,7 +19,7 @@
 #include "node_plant.h"
 #include "node_port.h"
 #include "node_protect.h"
-#include "node_sensor.h"
+#include "node_sense.h"
 #include "pwl.h"
 #include "slice.h"
 
@@ -33,7 +33,7 @@ struct node_core {
 	struct node_plant plant;
 	struct node_control control;
 	struct node_protect protect;
-	struct node_sensor sense_v, sense_feed; /* all that the firmware sees of the plant */
+	struct node_sense sense; /* all that the firmware sees of the plant */
 	struct pwl_track load, conv_load;
 	bool own_conv; /* the last of convs has the node's own output and load */
 	struct node_core_end {
@@ -92,13 +92,44 @@ node_core_field(struct node_core *c, const char *group, const char *id, const ch
 	f->type = 'f';
 }
 
+/* What its sensor read; the feed's is among the node's own. */
+static void
+node_core_terminal_field(struct node_core *c, const struct node_terminal *t)
+{
+	const struct slice_chan *chans = c->slice->chans;
+
+	switch (t->kind) {
+	case TERMINAL_FEED:
+		break;
+	case TERMINAL_SUPERCAP:
+		node_core_field(c, NULL, NULL, "sc_i_meas", "A");
+		break;
+	case TERMINAL_LOAD:
+		node_core_field(c, NULL, NULL, "load_i_meas", "A");
+		break;
+	case TERMINAL_CONV:
+		if (t->index == c->slice->n_convs)
+			node_core_field(c, NULL, NULL, "conv_in_i_meas", "A");
+		else
+			node_core_field(c, "link", chans[c->slice->convs[t->index].chan].id,
+			                "in_i_meas", "A");
+		break;
+	case TERMINAL_LINK:
+		node_core_field(c, "link", chans[t->index].id, "i_meas", "A");
+		break;
+	case TERMINAL_PORT:
+		node_core_field(c, "port", chans[c->n_links + t->index].peer_id, "i_meas", "A");
+		break;
+	}
+}
+
 static int
 node_core_make_fields(struct node_core *c)
 {
 	const struct slice_chan *chans = c->slice->chans;
 
 	c->fields = calloc(N_NODE + c->n_links * N_LINK + c->n_ports * N_PORT + N_CONV +
-	                           c->slice->n_convs * N_END,
+	                           c->slice->n_convs * N_END + c->sense.n,
 	                   sizeof *c->fields);
 	if (!c->fields)
 		return -1;
@@ -118,6 +149,8 @@ node_core_make_fields(struct node_core *c)
 		for (size_t i = 0; i < N_END; i++)
 			node_core_field(c, "link", chans[c->slice->convs[e].chan].id,
 			                end_fields[i].name, end_fields[i].unit);
+	for (size_t t = 0; t < c->sense.n; t++)
+		node_core_terminal_field(c, &c->sense.terminals[t]);
 	return 0;
 }
 
@@ -188,8 +221,8 @@ node_core_frame(const void *core, union rec_word *w)
 		s.useful_j,      s.loss_j,
 		p->fault_j,      s.stored_j,
 		s.line_j,        s.abandoned_j,
-		s.unserved_j,    c->sense_v.value,
-		c->sense_feed.value,
+		s.unserved_j,    c->sense.v.value,
+		c->sense.feed_a,
 	};
 
 	w = put(w, own, N_NODE);
@@ -216,6 +249,9 @@ node_core_frame(const void *core, union rec_word *w)
 		                         v->loss_j },
 		        N_END);
 	}
+	for (size_t t = 0; t < c->sense.n; t++)
+		if (c->sense.terminals[t].kind != TERMINAL_FEED)
+			w = put(w, &c->sense.terminals[t].sensor.value, 1);
 }
 
 /* ---- life -------------------------------------------------------------------------------- */
@@ -233,6 +269,7 @@ node_core_destroy(void **core)
 	free(c->convs_before);
 	free(c->ends);
 	free(c->fields);
+	node_sense_free(&c->sense);
 	free(c);
 	*core = NULL;
 }
@@ -319,6 +356,30 @@ node_core_init_steady(struct node_core *c)
 	}
 }
 
+static struct node_sense_view
+node_core_view(const struct node_core *c, const double *vm, const double *load_w)
+{
+	return (struct node_sense_view){ .plant = &c->plant,
+		                         .convs = c->convs,
+		                         .links = c->links,
+		                         .n_links = c->n_links,
+		                         .ports = c->ports,
+		                         .n_ports = c->n_ports,
+		                         .vm = vm,
+		                         .load_w = load_w };
+}
+
+static int
+node_core_init_sense(struct node_core *c)
+{
+	const struct node_sense_view view = node_core_view(c, NULL, NULL);
+	bool behind[TOPO_DEGREE_MAX];
+
+	for (size_t i = 0; i < c->n_links; i++)
+		behind[i] = c->ends[i].conv != NULL;
+	return node_sense_init(&c->sense, c->slice, c->control.period_k, &view, behind);
+}
+
 static int
 node_core_create(const struct slice *s, void **core, struct err *err)
 {
@@ -339,8 +400,7 @@ node_core_create(const struct slice *s, void **core, struct err *err)
 	c->convs = calloc(s->n_convs + 1, sizeof *c->convs);
 	c->convs_before = calloc(s->n_convs + 1, sizeof *c->convs_before);
 	c->ends = calloc(c->n_links + 1, sizeof *c->ends);
-	if (!c->links || !c->ports || !c->convs || !c->convs_before || !c->ends ||
-	    node_core_make_fields(c) < 0) {
+	if (!c->links || !c->ports || !c->convs || !c->convs_before || !c->ends) {
 		void *p = c;
 		node_core_destroy(&p);
 		return err_set(err, ERR_NOMEM, "node %s: out of memory", s->id);
@@ -351,9 +411,6 @@ node_core_create(const struct slice *s, void **core, struct err *err)
 	c->fault_end_k = INT64_MAX;
 	node_plant_init(&c->plant, &s->node, c->dt_s, s->substeps, s->init_v_v, s->init_v_sc_v);
 	node_control_init(&c->control, &s->node, c->n_links, c->step_s, s->start_k != 0);
-	node_sensor_init(&c->sense_v, SENSOR_BUS_V, s, s->init_v_v);
-	node_sensor_init(&c->sense_feed, SENSOR_FEED_I, s,
-	                 s->start_k == 0 ? s->node.feed_init_a : 0);
 	node_protect_init(&c->protect, c->control.period_k * s->step_ns, c->n_links, s->index,
 	                  s->init_v_v);
 	pwl_track_init(&c->load, &s->node.load_w);
@@ -361,6 +418,11 @@ node_core_create(const struct slice *s, void **core, struct err *err)
 	node_core_init_chans(c);
 	if (s->start_k == 0 && s->node.steady)
 		node_core_init_steady(c);
+	if (node_core_init_sense(c) < 0 || node_core_make_fields(c) < 0) {
+		void *p = c;
+		node_core_destroy(&p);
+		return err_set(err, ERR_NOMEM, "node %s: out of memory", s->id);
+	}
 	*core = c;
 	return 0;
 }
@@ -520,12 +582,12 @@ node_core_fuses(struct node_core *c, int64_t k, const double *vm, struct core_ev
 
 /* Plant and waves; from the sub-step after a fuse has tripped they are made anew without its link. */
 static void
-node_core_plant(struct node_core *c, int64_t k, double *vm, struct core_msg *const *out,
-                struct core_events *ev)
+node_core_plant(struct node_core *c, int64_t k, double *vm, double *load_w,
+                struct core_msg *const *out, struct core_events *ev)
 {
 	const struct node_plant before = c->plant;
 	const size_t n = c->slice->substeps, convs_size = c->plant.n_convs * sizeof *c->convs;
-	double gh[TOPO_SUBSTEPS_MAX], dark[TOPO_SUBSTEPS_MAX], load_w[TOPO_SUBSTEPS_MAX], pay_w = 0;
+	double gh[TOPO_SUBSTEPS_MAX], dark[TOPO_SUBSTEPS_MAX], pay_w = 0;
 
 	for (size_t p = 0; p < c->n_ports; p++)
 		pay_w += c->ports[p].pay_w;
@@ -571,8 +633,8 @@ node_core_firmware(struct node_core *c)
 		if (l->live && !l->cut && !(l->peer_flags & WAVE_CUT))
 			waiting = true;
 	}
-	node_control_step(&c->control, &c->plant.feed, c->sense_v.value, c->sense_feed.value,
-	                  closed, waiting);
+	node_control_step(&c->control, &c->plant.feed, c->sense.v.value, c->sense.feed_a, closed,
+	                  waiting);
 }
 
 /* Loading of the own feed, or what the neighbours' frames say of theirs. */
@@ -581,7 +643,7 @@ node_core_loading(const struct node_core *c)
 {
 	const struct node_feed *f = &c->plant.feed;
 
-	return f->i_rated_a > 0 ? c->sense_feed.value / f->i_rated_a
+	return f->i_rated_a > 0 ? c->sense.feed_a / f->i_rated_a
 	                        : node_control_loading(&c->control);
 }
 
@@ -617,7 +679,7 @@ node_core_messages(struct node_core *c, int64_t k, bool state, struct core_msg *
 		node_link_message(l, node_core_bus(c, i), k, may_close, w);
 		if (l->closing)
 			may_close = false;
-		if (state && node_control_state(&c->control, c->sense_v.value, w))
+		if (state && node_control_state(&c->control, c->sense.v.value, w))
 			w->flags |= node_protect_flags(&c->protect);
 	}
 }
@@ -640,18 +702,18 @@ node_core_step(void *core, int64_t k, const struct core_in *in, struct core_msg 
                const struct core_cmd *cmds, size_t n_cmds, struct core_events *ev)
 {
 	struct node_core *c = core;
-	double vm[TOPO_SUBSTEPS_MAX];
+	double vm[TOPO_SUBSTEPS_MAX], load_w[TOPO_SUBSTEPS_MAX];
 	bool due = node_control_due(&c->control, k);
 
 	node_core_inputs(c, k, in, cmds, n_cmds, ev);
 	node_core_hear(c, k, in);
-	node_core_plant(c, k, vm, out, ev);
-	(void)node_sensor_read(&c->sense_v, k + 1, c->plant.v_v);
-	(void)node_sensor_read(&c->sense_feed, k + 1, c->plant.feed.i_a);
+	node_core_plant(c, k, vm, load_w, out, ev);
+	const struct node_sense_view view = node_core_view(c, vm, load_w);
+	node_sense_step(&c->sense, k + 1, &view);
 	if (due)
 		node_core_firmware(c);
 	if ((k + 1) % c->control.period_k == 0)
-		node_protect_step(&c->protect, c->ports, c->sense_v.value, node_core_loading(c));
+		node_protect_step(&c->protect, c->ports, c->sense.v.value, node_core_loading(c));
 	node_core_messages(c, k, due, out);
 	node_core_served(c, k, ev);
 }

@@ -131,6 +131,7 @@ node_plant_step(struct node_plant *p, const double *gh, const double *load_w, do
 	const double q_sc = p->g_sc > 0 ? dt / p->c_sc_f : 0;
 	const double load_k = 1 / (NODE_V_UV_V * NODE_V_UV_V);
 	const double pay_k = 1 / (NODE_PAY_FLOOR_V * NODE_PAY_FLOOR_V);
+	const double v_sc_was = p->v_sc_v;
 	struct branches b = { .pay_w = pay_w, .pay_s = pay_w * pay_k };
 	double source = 0, useful = 0, paid = 0, i2_sc = 0, v2 = 0, feed_sum = 0, lost = 0, slope;
 	double v_min = 0, v_max = 0;
@@ -171,6 +172,7 @@ node_plant_step(struct node_plant *p, const double *gh, const double *load_w, do
 	p->v_min_v = v_min;
 	p->v_max_v = v_max;
 	p->feed_avg_a = feed_sum / (double)p->n;
+	p->sc_avg_a = p->c_sc_f * (p->v_sc_v - v_sc_was) / ((double)p->n * dt);
 	p->load_p_w = b.load_w;
 	p->paid_part = paid / (double)p->n;
 	p->source_j += source * dt;

@@ -41,6 +41,7 @@ struct node_plant {
 	double v_v, v_sc_v;
 	/* of the last step */
 	double v_min_v, v_max_v, feed_avg_a, load_p_w;
+	double sc_avg_a; /* into the supercapacitor */
 	double paid_part; /* of what was owed to ports */
 	bool served;
 	/* cumulative ledger */

@@ -5,38 +5,36 @@
 #include "slice.h"
 
 #define ADC_STEPS 4096.0 /* 12 bits */
-#define REFRESH_NS 500000
-
-static const struct {
-	double lo, hi;           /* range of the converter, V or A */
-	double gain, offset_lsb; /* largest errors: part, LSB */
-	double noise_lsb;        /* standard deviation */
-} kinds[SENSOR_KINDS_] = {
-	[SENSOR_BUS_V] = { 0, 64, 1e-3, 1, 0.5 },
-	[SENSOR_FEED_I] = { -256, 256, 10e-3, 1, 0.5 },
-};
+#define BUS_RANGE_V 64.0
+/* Streams: voltage and feed current are 0 and 1, the other terminals follow. */
+#define FIRST_TERMINAL 16
 
 void
-node_sensor_init(struct node_sensor *s, enum sensor_kind kind, const struct slice *slice, double x)
+node_sensor_init(struct node_sensor *s, enum sensor_kind kind, uint32_t part,
+                 const struct slice *slice, double x)
 {
+	const struct sensor_params *p = &slice->node.sensor;
+	const bool volts = kind == SENSOR_BUS_V;
+	const uint32_t stream = kind == SENSOR_TERMINAL_I ? FIRST_TERMINAL + part : (uint32_t)kind;
 	struct rng trim;
 
 	assert(kind < SENSOR_KINDS_ && slice->step_ns > 0);
 	*s = (struct node_sensor){
 		.ideal = !slice->node.sensors_realistic,
-		.period_k = REFRESH_NS / slice->step_ns,
-		.lsb = (kinds[kind].hi - kinds[kind].lo) / ADC_STEPS,
-		.lo = kinds[kind].lo,
-		.hi = kinds[kind].hi,
+		.integrates = !volts,
+		.period_k = p->refresh_ns / slice->step_ns,
+		.lo = volts ? 0 : -p->i_range_a,
+		.hi = volts ? BUS_RANGE_V : p->i_range_a,
 		.value = x,
 	};
 	if (s->period_k < 1)
 		s->period_k = 1;
-	rng_init(&trim, slice->seed, slice->id, slice->incarnation, RNG_SENSOR_TRIM, kind);
-	s->gain = 1 + kinds[kind].gain * rng_sym(&trim);
-	s->offset = kinds[kind].offset_lsb * s->lsb * rng_sym(&trim);
-	s->noise = kinds[kind].noise_lsb * s->lsb;
-	rng_init(&s->rng, slice->seed, slice->id, slice->incarnation, RNG_SENSOR_NOISE, kind);
+	s->lsb = (s->hi - s->lo) / ADC_STEPS;
+	rng_init(&trim, slice->seed, slice->id, slice->incarnation, RNG_SENSOR_TRIM, stream);
+	s->gain = 1 + (volts ? p->v_gain : p->i_gain) * rng_sym(&trim);
+	s->offset = (volts ? p->v_offset_v : p->i_offset_a) * rng_sym(&trim);
+	s->noise = p->noise_lsb * s->lsb;
+	rng_init(&s->rng, slice->seed, slice->id, slice->incarnation, RNG_SENSOR_NOISE, stream);
 }
 
 /* Nearest multiple of the LSB within the range; the top code is one LSB below its end. */
@@ -55,10 +53,21 @@ node_sensor_convert(const struct node_sensor *s, double x)
 double
 node_sensor_read(struct node_sensor *s, int64_t k, double x)
 {
-	if (s->ideal)
+	if (s->ideal) {
 		s->value = x;
-	else if (k % s->period_k == 0)
-		s->value = node_sensor_convert(s, s->gain * x + s->offset +
-		                                          s->noise * rng_normal(&s->rng));
+		return x;
+	}
+	if (s->integrates) {
+		s->sum += x;
+		s->n++;
+	}
+	if (k % s->period_k != 0)
+		return s->value;
+	if (s->integrates) {
+		x = s->sum / (double)s->n;
+		s->sum = 0;
+		s->n = 0;
+	}
+	s->value = node_sensor_convert(s, s->gain * x + s->offset + s->noise * rng_normal(&s->rng));
 	return s->value;
 }

@@ -3,8 +3,9 @@
  * converter of 12 bits, refreshed now and then.
  *
  * docs/models/sensors.md. reading = LSB round((gain x + offset + noise)/LSB) within its range,
- * taken every refresh period and held. Gain and offset are drawn once per life of the process, the
- * noise with each reading. An ideal sensor reads x.
+ * taken every refresh period and held. A voltage is sampled at that moment, of a current x is the
+ * mean since the last reading (an integrating converter behind a shunt). Gain and offset are drawn
+ * once per life of the process, the noise with each reading. An ideal sensor reads x.
  */
 #ifndef VL_NODE_SENSOR_H
 #define VL_NODE_SENSOR_H
@@ -15,21 +16,32 @@
 #include "rng.h"
 
 /* Order is that of the random streams. */
-enum sensor_kind { SENSOR_BUS_V, SENSOR_FEED_I, SENSOR_KINDS_ };
+enum sensor_kind { SENSOR_BUS_V, SENSOR_FEED_I, SENSOR_TERMINAL_I, SENSOR_KINDS_ };
 
 struct node_sensor {
-	bool ideal;
+	bool ideal, integrates;
 	int64_t period_k; /* steps between two readings */
 	double gain, offset, noise, lsb, lo, hi;
 	struct rng rng;
+	double sum; /* of x since the last reading */
+	int64_t n;  /* how many */
 	double value; /* last reading */
 };
 
 struct slice;
 
-void node_sensor_init(struct node_sensor *, enum sensor_kind, const struct slice *, double x);
+/* `part` tells the sensors of one kind apart; x is the first reading. */
+void node_sensor_init(struct node_sensor *, enum sensor_kind, uint32_t part, const struct slice *,
+                      double x);
 
-/* Frame k: x is the true value. Returns the reading. */
+/* Frame k: x is the true value, of a current its mean over step k-1. Returns the reading. */
 double node_sensor_read(struct node_sensor *, int64_t k, double x);
+
+/* Frame k brings a new reading. */
+static inline bool
+node_sensor_due(const struct node_sensor *s, int64_t k)
+{
+	return s->ideal || k % s->period_k == 0;
+}
 
 #endif

@@ -64,7 +64,16 @@ END_TEST
 
 /* ---- sensors --------------------------------------------------------------------------------- */
 
-static struct slice slice = { .id = "n1", .incarnation = 1, .step_ns = 100000 };
+static struct slice slice = { .id = "n1",
+	                      .incarnation = 1,
+	                      .step_ns = 100000,
+	                      .node.sensor = { .v_gain = 1e-3,
+	                                       .i_gain = 10e-3,
+	                                       .v_offset_v = 64.0 / 4096,
+	                                       .i_offset_a = 512.0 / 4096,
+	                                       .noise_lsb = 0.5,
+	                                       .i_range_a = 256,
+	                                       .refresh_ns = 500000 } };
 
 static struct node_sensor
 sensor(enum sensor_kind kind, uint64_t seed, bool realistic)
@@ -73,7 +82,7 @@ sensor(enum sensor_kind kind, uint64_t seed, bool realistic)
 
 	slice.seed = seed;
 	slice.node.sensors_realistic = realistic;
-	node_sensor_init(&s, kind, &slice, 48);
+	node_sensor_init(&s, kind, 0, &slice, 48);
 	return s;
 }
 

@@ -126,7 +126,10 @@ START_TEST(every_key)
 	load_ok("voltloom: 1\n"
 	        "mesh: { name: full-1, step: 50us, substeps: 5, port_period: 2, seed: "
 	        "18446744073709551615, nominal: 50V,\n"
-	        "  control: none, sensors: realistic, gains: { kv: 1, kc: 2, ki: 3 }, transport: "
+	        "  control: none, sensors: realistic, gains: { kv: 1, kc: 2, ki: 3 },\n"
+	        "  sensor_errors: { voltage_gain: 0.2%, current_gain: 2%, voltage_offset: 1mV, "
+	        "current_offset: 2mA,\n"
+	        "    noise: 0.25, current_range: 100A, refresh: 200us }, transport: "
 	        "tcp, record: { keep: 5s },\n"
 	        "  stall: 300ms, allow_l_inflation: true }\n"
 	        "nodes:\n"
@@ -179,6 +182,10 @@ START_TEST(every_key)
 	ck_assert(told(DIAG_NOTE, "channels are ideal"));
 	ck_assert(told(DIAG_NOTE, "agents are parsed but do not act"));
 	ck_assert(t->nodes[0].p.sensors_realistic && t->nodes[1].p.sensors_realistic);
+	ck_assert(b->p.sensor.v_gain == 0.002 && b->p.sensor.i_gain == 0.02 &&
+	          b->p.sensor.v_offset_v == 1e-3 && b->p.sensor.i_offset_a == 2e-3);
+	ck_assert(b->p.sensor.noise_lsb == 0.25 && b->p.sensor.i_range_a == 100 &&
+	          b->p.sensor.refresh_ns == 200000);
 	ck_assert_uint_eq(l.n, 2); /* one per kind */
 	ck_assert_uint_eq(node("a")->n_links, 2);
 	ck_assert_uint_eq(node("b")->n_ports, 3);
