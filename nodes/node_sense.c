@@ -78,8 +78,8 @@ node_sense_draws(const struct node_sense_view *w)
 		const double x = w->vm[s];
 		d.load_a += x >= NODE_V_UV_V ? w->load_w[s] / x
 		                             : w->load_w[s] * x / (NODE_V_UV_V * NODE_V_UV_V);
-		d.per_w += x >= NODE_PAY_FLOOR_V ? 1 / x
-		                                 : x / (NODE_PAY_FLOOR_V * NODE_PAY_FLOOR_V);
+		d.per_w +=
+			x >= NODE_PAY_FLOOR_V ? 1 / x : x / (NODE_PAY_FLOOR_V * NODE_PAY_FLOOR_V);
 	}
 	d.load_a /= (double)n;
 	d.per_w /= (double)n;

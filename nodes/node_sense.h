@@ -32,11 +32,11 @@ enum node_terminal_kind {
 struct node_terminal {
 	enum node_terminal_kind kind;
 	size_t index;
-	bool on_bus; /* false: a link behind its converter */
-	double dc_f; /* links: capacitance of the line at this end */
+	bool on_bus;               /* false: a link behind its converter */
+	double dc_f;               /* links: capacitance of the line at this end */
 	struct node_sensor sensor; /* A, out of the bus; of a feed into it */
-	double sum_a;  /* of the readings in this control period */
-	uint32_t n;    /* how many */
+	double sum_a;              /* of the readings in this control period */
+	uint32_t n;                /* how many */
 	double mean_a; /* over the last control period, out of the bus, without dC dv/dt */
 };
 
@@ -44,8 +44,8 @@ struct node_sense {
 	int64_t period_k; /* control period, steps */
 	double tc_s;
 	struct node_sensor v;
-	double feed_a; /* into the bus, last reading */
-	double v_was_v;  /* reading at the end of the last control period */
+	double feed_a;    /* into the bus, last reading */
+	double v_was_v;   /* reading at the end of the last control period */
 	double slope_v_s; /* its rise over the last control period */
 	int64_t periods;  /* control periods that have ended in this life */
 	size_t n;         /* 0: ideal sensors */

@@ -23,8 +23,8 @@ struct node_sensor {
 	int64_t period_k; /* steps between two readings */
 	double gain, offset, noise, lsb, lo, hi;
 	struct rng rng;
-	double sum; /* of x since the last reading */
-	int64_t n;  /* how many */
+	double sum;   /* of x since the last reading */
+	int64_t n;    /* how many */
 	double value; /* last reading */
 };
 

@@ -39,8 +39,7 @@ START_TEST(test_terminals_by_hand)
 	struct node_sense s;
 
 	slice.node.sensors_realistic = slice.node.has_feed = slice.node.has_sc = true;
-	slice.node.sensor =
-		(struct sensor_params){ .i_range_a = 256, .refresh_ns = 500000 };
+	slice.node.sensor = (struct sensor_params){ .i_range_a = 256, .refresh_ns = 500000 };
 	ck_assert_int_eq(node_sense_init(&s, &slice, 10, &view, behind), 0);
 	ck_assert_uint_eq(s.n, 6);
 	for (size_t i = 0; i < N; i++) {
@@ -105,10 +104,9 @@ make_mesh(uint64_t seed, double gain)
 		struct node_params *p = &m.nodes[i].p;
 		p->control = CONTROL_CONSENSUS;
 		p->sensors_realistic = true;
-		p->sensor = (struct sensor_params){ .i_gain = gain,
-			                            .noise_lsb = 0.5,
-			                            .i_range_a = 256,
-			                            .refresh_ns = 500000 };
+		p->sensor = (struct sensor_params){
+			.i_gain = gain, .noise_lsb = 0.5, .i_range_a = 256, .refresh_ns = 500000
+		};
 		small_mesh_link(&m, i, (i + 1) % 3);
 		small_mesh_load(&m, i, 300 + 250 * i);
 	}
@@ -145,8 +143,8 @@ means(struct solver_loop *loop, int64_t steps, const char *const *names, size_t 
  * statistics of noise (half a step) and rounding (a step over the root of 12). */
 START_TEST(test_kirchhoff)
 {
-	static const char *const names[] = { "feed_i_meas",     "sc_i_meas",      "load_i_meas",
-		                             "conv_in_i_meas",  "link.l0.i_meas", "link.l2.i_meas",
+	static const char *const names[] = { "feed_i_meas",    "sc_i_meas",      "load_i_meas",
+		                             "conv_in_i_meas", "link.l0.i_meas", "link.l2.i_meas",
 		                             "port.m0.i_meas" };
 	enum { N = sizeof names / sizeof *names, STEPS = 20000 };
 	struct solver_loop *loop = NULL;
@@ -154,15 +152,16 @@ START_TEST(test_kirchhoff)
 	double mean[N], sum = 0;
 
 	make_mesh(5, 0);
-	ck_assert_int_eq(
-		solver_loop_create(&m.topo, &node_core_ops, &module_core_ops, &loop, &err), 0);
+	ck_assert_int_eq(solver_loop_create(&m.topo, &node_core_ops, &module_core_ops, &loop, &err),
+	                 0);
 	for (int k = 0; k < 10000; k++)
 		solver_loop_step(loop);
 	double v = solver_loop_get(loop, 0, "v");
 	means(loop, STEPS, names, N, mean);
 	for (size_t i = 0; i < N; i++)
 		sum += i == 0 ? -mean[i] : mean[i];
-	double charge_a = m.nodes[0].p.c_bus_f * (solver_loop_get(loop, 0, "v") - v) / (STEPS * 1e-4);
+	double charge_a =
+		m.nodes[0].p.c_bus_f * (solver_loop_get(loop, 0, "v") - v) / (STEPS * 1e-4);
 	double sigma = LSB_A * sqrt((0.25 + 1.0 / 12) / (STEPS / 5) * N);
 	ck_assert_double_ge(mean[0], 20); /* there is something to add up */
 	ck_assert_double_ge(mean[3], 2);
@@ -183,9 +182,9 @@ START_TEST(test_gains)
 		struct err err = ERR_INIT;
 		double mean[3];
 		make_mesh(seed + 3, 0.05);
-		ck_assert_int_eq(solver_loop_create(&m.topo, &node_core_ops, &module_core_ops,
-		                                    &loop, &err),
-		                 0);
+		ck_assert_int_eq(
+			solver_loop_create(&m.topo, &node_core_ops, &module_core_ops, &loop, &err),
+			0);
 		for (int k = 0; k < 10000; k++)
 			solver_loop_step(loop);
 		means(loop, 20000, names, 3, mean);
