@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "matrix.h"
+#include "topo_rules.h"
 
 /* The firmware (docs/models/control.md): its period, what a relay takes over, what a limited feed
  * gives up per period of 1 ms. */
@@ -25,7 +26,8 @@ struct modes_work {
 	struct modes *r;
 	const struct topo *t;
 	const struct loadflow *l;
-	int *v, *sc, *fi, *dv, *di, *x; /* per node */
+	int *v, *sc, *fi, *dv, *di, *x; /* per node; sc: v_sc, or what the damping has followed */
+	int *e;                         /* per node: energy in a string behind a converter */
 	int *li, *mi;                   /* per link, per module */
 	int *set;                       /* per node: input of its set-point */
 	size_t n_plant, n_in, n;
@@ -67,12 +69,18 @@ modes_plant_states(struct modes_work *w)
 	const struct topo *t = w->t;
 	for (size_t i = 0; i < t->n_nodes; i++) {
 		const struct node_params *p = &t->nodes[i].p;
-		w->v[i] = w->sc[i] = w->fi[i] = NO_STATE;
+		w->v[i] = w->sc[i] = w->e[i] = w->fi[i] = NO_STATE;
 		if (!loadflow_node_live(w->l, i))
 			continue;
 		w->v[i] = modes_add(w, t->nodes[i].id, "v", sqrt(p->c_bus_f));
 		if (p->has_sc)
 			w->sc[i] = modes_add(w, t->nodes[i].id, "v_sc", sqrt(p->c_sc_f));
+		if (p->has_store && p->store.damp_s > 0)
+			w->sc[i] = modes_add(w, t->nodes[i].id, "v_slow",
+			                     sqrt(p->store.damp_s * STORE_DAMP_TAU_S));
+		if (p->has_store && p->store.restore_w > 0)
+			w->e[i] = modes_add(w, t->nodes[i].id, "e_sc",
+			                    1 / (sqrt(p->store.c_f) * store_target_v(&p->store)));
 		if (p->has_feed && p->feed.tau_s > 0)
 			w->fi[i] = modes_add(w, t->nodes[i].id, "i",
 			                     sqrt(p->feed.tau_s * p->feed.r_d_ohm));
@@ -160,6 +168,25 @@ power_slope(double p_w, double v)
 	return v >= V_UV ? -p_w / (v * v) : p_w / (V_UV * V_UV);
 }
 
+/* A supercapacitor behind its converter (docs/models/supercap.md, "Small signals"): a capacitor that
+ * damps, and the string's energy, which the bus restores. */
+static void
+modes_store(struct modes_work *w, size_t i)
+{
+	const struct node_params *p = &w->t->nodes[i].p;
+	double damp = p->store.damp_s, v = w->l->v_v[i];
+	if (w->sc[i] >= 0)
+		conductance(w, w->v[i], p->c_bus_f, w->sc[i], damp * STORE_DAMP_TAU_S, damp);
+	if (w->e[i] < 0)
+		return;
+	couple(w, w->e[i], w->e[i], -1, STORE_RESTORE_TAU_S);
+	couple(w, w->v[i], w->e[i], 1 / (STORE_RESTORE_TAU_S * v), p->c_bus_f);
+	if (w->sc[i] < 0)
+		return;
+	couple(w, w->e[i], w->v[i], v * damp, 1);
+	couple(w, w->e[i], w->sc[i], -v * damp, 1);
+}
+
 static void
 modes_bus(struct modes_work *w, size_t i)
 {
@@ -169,6 +196,8 @@ modes_bus(struct modes_work *w, size_t i)
 	conductance(w, v, p->c_bus_f, NO_STATE, 0, power_slope(w->l->load_w[i], w->l->v_v[i]));
 	if (p->has_sc)
 		conductance(w, v, p->c_bus_f, w->sc[i], p->c_sc_f, 1 / p->r_sc_ohm);
+	if (p->has_store)
+		modes_store(w, i);
 	if (!loadflow_feed_live(w->l, i))
 		return;
 	double g = conducts(w, i) ? 1 / f->r_d_ohm : 0;
@@ -515,8 +544,8 @@ static int
 modes_alloc(struct modes_work *w, struct err *err)
 {
 	const struct topo *t = w->t;
-	size_t n = t->n_nodes + 1, most = 6 * n + t->n_links + t->n_modules;
-	w->v = calloc(7 * n + t->n_links + t->n_modules, sizeof *w->v);
+	size_t n = t->n_nodes + 1, most = 7 * n + t->n_links + t->n_modules;
+	w->v = calloc(8 * n + t->n_links + t->n_modules, sizeof *w->v);
 	w->scale = calloc(most, sizeof *w->scale);
 	w->r->names = calloc(most, sizeof *w->r->names);
 	w->r->m = calloc(2 * most, sizeof *w->r->m);
@@ -528,7 +557,8 @@ modes_alloc(struct modes_work *w, struct err *err)
 	w->di = w->dv + n;
 	w->x = w->di + n;
 	w->set = w->x + n;
-	w->li = w->set + n;
+	w->e = w->set + n;
+	w->li = w->e + n;
 	w->mi = w->li + t->n_links;
 	return 0;
 }

@@ -3,8 +3,9 @@
  * distributed control.
  *
  * Operating point: common/steady.h with every load at its highest. Continuous states: bus voltages
- * (the whole C_bus), supercapacitors, feed currents (tau > 0), link currents (R, L_eff), module
- * inputs that conduct; constant power is a negative conductance P/v^2. Over one control period T_c
+ * (the whole C_bus), supercapacitors (behind a converter: what it damps with, and their energy), feed
+ * currents (tau > 0), link currents (R, L_eff), module inputs that conduct; constant power is a
+ * negative conductance P/v^2. Over one control period T_c
  * they go by z' = exp(A T_c) z + integral exp(A s) ds B (dv + di); then the firmware acts
  * (docs/models/control.md) on what its neighbours said a period ago. An eigenvalue q of that map is
  * the pole s = ln(q)/T_c; which branch of the logarithm, when a cable rings above 1/(2 T_c), is

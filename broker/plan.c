@@ -9,6 +9,35 @@
 #include "topo_rules.h"
 #include "unit.h"
 
+/* Power into the string's converter, from the string, per ampere; 0: it cannot. */
+static double
+store_volts(const struct store_params *o, double v, double power_w)
+{
+	const struct conv_params *c = &o->conv;
+	const double bus_v = 48, r = o->esr_ohm + c->r_ohm;
+	double e = v - c->k_sw_s * c->f_sw_hz * bus_v, root = e * e - 4 * r * power_w;
+	return root > 0 && e > 0 ? (e + sqrt(root)) / 2 : 0;
+}
+
+/* What a string at its target can give at this power: down to where its limits taper. */
+static double
+store_joule(const struct store_params *o, double power_w)
+{
+	enum { PARTS = 64 };
+	double taper = o->v_min_v * o->v_min_v + 2 * power_w * STORE_TAPER_S / o->c_f;
+	double from = store_target_v(o), to = sqrt(taper), sum = 0;
+	if (!(power_w <= o->p_max_w) || !(to < from))
+		return 0;
+	/* Midpoints of C v dv per coulomb: di = C dv, each ampere gives store_volts(). */
+	for (int i = 0; i < PARTS; i++) {
+		double v = to + (from - to) * (i + 0.5) / PARTS;
+		double per_a = store_volts(o, v, power_w);
+		if (per_a > 0 && power_w / per_a <= o->conv.i_lim_a)
+			sum += o->c_f * (from - to) / PARTS * per_a;
+	}
+	return sum;
+}
+
 double
 plan_holdup_s(const struct node_params *p, double power_w)
 {
@@ -20,6 +49,8 @@ plan_holdup_s(const struct node_params *p, double power_w)
 	double end = to + power_w * p->r_sc_ohm / to;
 	if (p->has_sc && end < from)
 		joule2 += p->c_sc_f * (from * from - end * end);
+	if (p->has_store)
+		joule2 += 2 * store_joule(&p->store, power_w);
 	return joule2 / (2 * power_w);
 }
 
@@ -156,6 +187,17 @@ cell(char *buf, size_t size, bool there, double value, enum unit u)
 	return there ? unit_format(buf, size, value, u) : "-";
 }
 
+/* "+": behind a converter. */
+static const char *
+supercap_cell(char *buf, size_t size, const struct node_params *n)
+{
+	char text[32];
+	if (!n->has_store)
+		return cell(buf, size, n->has_sc, n->c_sc_f, UNIT_FARAD);
+	snprintf(buf, size, "%s+", unit_format(text, sizeof text, n->store.c_f, UNIT_FARAD));
+	return buf;
+}
+
 static void
 print_nodes(const struct plan *p, FILE *f)
 {
@@ -177,9 +219,30 @@ print_nodes(const struct plan *p, FILE *f)
 		fprintf(f, "%-12s %5.2f %6.2f %9s %9s %10s %8.1f W %9s %8s %8s  %s\n",
 		        t->nodes[i].id, q->kappa, q->kappa_join,
 		        unit_format(a[0], sizeof a[0], n->c_bus_f, UNIT_FARAD),
-		        cell(a[1], sizeof a[1], n->has_sc, n->c_sc_f, UNIT_FARAD),
+		        supercap_cell(a[1], sizeof a[1], n),
 		        cell(a[2], sizeof a[2], n->has_feed, n->feed.i_rated_a, UNIT_AMPERE),
 		        q->power_w, holdup, bus, loading, control_name(n->control));
+	}
+}
+
+static void
+print_stores(const struct plan *p, FILE *f)
+{
+	const struct topo *t = p->topo;
+	char a[3][32];
+	for (size_t i = 0; i < t->n_nodes; i++) {
+		const struct store_params *o = &t->nodes[i].p.store;
+		if (!t->nodes[i].p.has_store)
+			continue;
+		double min2 = o->v_min_v * o->v_min_v;
+		double full_j = 0.5 * o->c_f * (o->v_max_v * o->v_max_v - min2);
+		fprintf(f,
+		        "%-12s supercap behind a converter: %g to %g V, %s usable, target %.0f %%, "
+		        "at most %s, restores with %s\n",
+		        t->nodes[i].id, o->v_min_v, o->v_max_v,
+		        unit_format(a[0], sizeof a[0], full_j, UNIT_JOULE), 100 * o->target,
+		        unit_format(a[1], sizeof a[1], o->p_max_w, UNIT_WATT),
+		        unit_format(a[2], sizeof a[2], o->restore_w, UNIT_WATT));
 	}
 }
 
@@ -267,6 +330,7 @@ plan_print(const struct topo *t, FILE *f, struct err *err)
 		return rc;
 	print_head(p, f);
 	print_nodes(p, f);
+	print_stores(p, f);
 	print_links(p, f);
 	print_modules(p, f);
 	print_faults(p, f);
@@ -288,8 +352,15 @@ json_nodes(const struct plan *p, struct json_out *j)
 		json_out_real(j, "kappa", p->nodes[i].kappa);
 		json_out_real(j, "kappa_join", p->nodes[i].kappa_join);
 		json_out_real(j, "c_bus_f", n->c_bus_f);
-		json_out_real(j, "c_sc_f", n->c_sc_f);
-		json_out_real(j, "r_sc_ohm", n->r_sc_ohm);
+		json_out_real(j, "c_sc_f", n->has_store ? n->store.c_f : n->c_sc_f);
+		json_out_real(j, "r_sc_ohm", n->has_store ? n->store.esr_ohm : n->r_sc_ohm);
+		json_out_bool(j, "sc_converter", n->has_store);
+		if (n->has_store) {
+			json_out_real(j, "sc_v_min_v", n->store.v_min_v);
+			json_out_real(j, "sc_v_max_v", n->store.v_max_v);
+			json_out_real(j, "sc_target", n->store.target);
+			json_out_real(j, "sc_p_max_w", n->store.p_max_w);
+		}
 		json_out_real(j, "v_init_v", n->v_init_v);
 		json_out_text(j, "control", control_name(n->control));
 		json_out_real(j, "power_w", p->nodes[i].power_w);

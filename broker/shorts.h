@@ -2,7 +2,8 @@
  * shorts.h - what a short at one bus does: currents over time, and which fuses trip.
  *
  * The mesh as lumped elements from its state of rest with every load at its highest (common/
- * steady.h): bus capacitors, supercapacitors behind their ESR, cables R and L, feeds with droop,
+ * steady.h): bus capacitors, supercapacitors behind their ESR (not those behind a
+ * converter, which is off below 36 V), cables R and L, feeds with droop,
  * limit and lag at their set-points of rest, constant power above 36 V (P v/36^2 below), what ports
  * draw (nothing below 36 V; ideal diodes let no module feed a fault). From t = 0 a resistor hangs
  * on the bus. Trapezoidal rule with companion conductances (H. W. Dommel, IEEE Trans. PAS-88, 1969)

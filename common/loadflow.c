@@ -478,6 +478,8 @@ loadflow_create(const struct topo *t, struct loadflow **ret, struct err *err)
 		if (p->has_conv)
 			l->load_w[i] +=
 				conv_input_w(&p->conv, t->nominal_v, pwl_peak(&p->conv.load_a));
+		if (p->has_store)
+			l->load_w[i] += conv_input_w(&p->store.conv, t->nominal_v, 0);
 	}
 	for (size_t i = 0; i < t->n_modules; i++)
 		l->module_w[i] = module_peak_w(&t->modules[i].p, t->nominal_v);

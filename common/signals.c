@@ -8,11 +8,12 @@
 #include "diag.h"
 #include "ledger.h"
 
-enum group { GROUP_NODE, GROUP_FEED, GROUP_CONV, GROUP_LINK, GROUP_MODULE, GROUP_MESH, N_GROUPS };
-static const char *const group_names[N_GROUPS] = { "node", "feed", "conv", "link", "module",
-	                                             "mesh" };
+enum group { GROUP_NODE, GROUP_FEED, GROUP_CONV, GROUP_SC, GROUP_LINK, GROUP_MODULE, GROUP_MESH, N_GROUPS };
+static const char *const group_names[N_GROUPS] = { "node", "feed", "conv", "sc", "link",
+	                                             "module", "mesh" };
 /* What the id in the second place is of. */
-static const char *const group_ids[N_GROUPS] = { "node", "node", "node", "link", "module", NULL };
+static const char *const group_ids[N_GROUPS] = { "node", "node", "node", "node", "link", "module",
+	                                           NULL };
 
 enum source { OF_FIELD, OF_INPUT, OF_LINK, OF_LINK_OPEN, OF_LINK_CONV, OF_LEDGER };
 
@@ -37,6 +38,11 @@ static const struct row {
 	{ GROUP_FEED, "i_meas", "A", OF_FIELD, "feed_i_meas", 0 },
 	{ GROUP_CONV, "vo", "V", OF_FIELD, "conv_vo", 0 },
 	{ GROUP_CONV, "i", "A", OF_FIELD, "conv_i", 0 },
+	{ GROUP_SC, "v", "V", OF_FIELD, "v_sc", 0 },
+	{ GROUP_SC, "soc", "1", OF_FIELD, "sc_soc", 0 },
+	{ GROUP_SC, "p", "W", OF_FIELD, "sc_p", 0 },
+	{ GROUP_SC, "i", "A", OF_FIELD, "sc_i", 0 },
+	{ GROUP_SC, "slow_p", "W", OF_FIELD, "sc_slow_p", 0 },
 	{ GROUP_LINK, "i", "A", OF_LINK, "i", 0 },
 	{ GROUP_LINK, "i_avg", "A", OF_LINK, "i_avg", 0 },
 	{ GROUP_LINK, "open", "1", OF_LINK_OPEN, "state", 0 },
@@ -163,6 +169,7 @@ n_ids(const struct topo *t, enum group g)
 	case GROUP_NODE:
 	case GROUP_FEED:
 	case GROUP_CONV:
+	case GROUP_SC:
 		return t->n_nodes;
 	case GROUP_LINK:
 		return t->n_links;
@@ -300,6 +307,8 @@ add_matches(struct signal_list *l, const struct row *row, const struct wanted *w
 			continue;
 		if (row->group == GROUP_CONV && !t->nodes[i].p.has_conv)
 			continue;
+		if (row->group == GROUP_SC && !t->nodes[i].p.has_store)
+			continue;
 		if (row->source == OF_LINK_CONV && !t->links[i].has_conv)
 			continue;
 		if (row->source == OF_INPUT) {
@@ -320,6 +329,8 @@ add_matches(struct signal_list *l, const struct row *row, const struct wanted *w
 		                       ? "signal '%s': this node has no feed"
 		               : row->group == GROUP_CONV
 		                       ? "signal '%s': this node has no converter"
+		               : row->group == GROUP_SC
+		                       ? "signal '%s': this node has no supercapacitor with a converter"
 		               : row->source == OF_LINK_CONV
 		                       ? "signal '%s': this link has no converter"
 		                       : "signal '%s': this module is not fed by that node",

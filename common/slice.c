@@ -23,7 +23,7 @@ static int
 copy_node(struct node_params *to, const struct node_params *from)
 {
 	*to = *from;
-	to->load_w = to->conv.load_a = (struct pwl){ 0 };
+	to->load_w = to->conv.load_a = to->store.conv.load_a = (struct pwl){ 0 };
 	return copy_pwl(&to->load_w, &from->load_w) ||
 	       copy_pwl(&to->conv.load_a, &from->conv.load_a);
 }
@@ -108,7 +108,7 @@ fill_node(struct slice *s, const struct topo *t, uint32_t i)
 	s->kind = PROC_NODE;
 	strcpy(s->id, n->id);
 	s->init_v_v = n->p.v_init_v;
-	s->init_v_sc_v = n->p.has_sc ? n->p.v_init_v : 0;
+	s->init_v_sc_v = n->p.has_store ? n->p.store.v_init_v : n->p.has_sc ? n->p.v_init_v : 0;
 	if (copy_node(&s->node, &n->p))
 		return -1;
 	s->chans = calloc(n->n_links + n->n_ports ? n->n_links + n->n_ports : 1, sizeof *s->chans);
@@ -192,6 +192,7 @@ slice_destroy(struct slice **ps)
 	if (s->kind == PROC_NODE) {
 		free(s->node.load_w.p);
 		free(s->node.conv.load_a.p);
+		free(s->node.store.conv.load_a.p);
 	} else {
 		free(s->module.load_w.p);
 		free(s->module.phases);

@@ -120,6 +120,17 @@ static const struct field sensor_rows[] = {
 };
 static const struct table sensor_table = TABLE(sensor_rows);
 
+static const struct field store_rows[] = {
+	ROW(store_params, F64, c_f),      ROW(store_params, F64, esr_ohm),
+	ROW_MAP(store_params, conv, conv_table),
+	ROW(store_params, F64, v_min_v),  ROW(store_params, F64, v_max_v),
+	ROW(store_params, F64, target),   ROW(store_params, F64, v_init_v),
+	ROW(store_params, F64, p_max_w),  ROW(store_params, F64, restore_w),
+	ROW(store_params, F64, smooth_s), ROW(store_params, F64, hold_v),
+	ROW(store_params, F64, damp_s),
+};
+static const struct table store_table = TABLE(store_rows);
+
 static const struct field node_rows[] = {
 	ROW(node_params, F64, v_init_v),
 	ROW(node_params, BOOL, steady),
@@ -131,6 +142,8 @@ static const struct field node_rows[] = {
 	ROW(node_params, BOOL, has_sc),
 	ROW(node_params, F64, c_sc_f),
 	ROW(node_params, F64, r_sc_ohm),
+	ROW(node_params, BOOL, has_store),
+	ROW_MAP(node_params, store, store_table),
 	ROW(node_params, BOOL, has_feed),
 	ROW_MAP(node_params, feed, feed_table),
 	ROW_ENUM(node_params, control, CONTROL_CONSENSUS),
@@ -583,6 +596,12 @@ check(const struct slice *s, const char *path, struct err *err)
 		if (c->chan >= n_links || (i && c->chan <= c[-1].chan) ||
 		    !(c->conv.l_h > 0 && c->conv.c_out_f > 0))
 			what = "convs: chan, conv";
+	}
+	if (s->kind == PROC_NODE && s->node.has_store) {
+		const struct store_params *o = &s->node.store;
+		if (!(o->c_f > 0 && o->esr_ohm > 0 && o->v_min_v > 0 && o->v_max_v > o->v_min_v &&
+		      o->smooth_s > 0 && o->conv.l_h > 0 && o->conv.c_out_f > 0))
+			what = "node: store";
 	}
 	for (size_t i = 0; i < s->n_cmds; i++) {
 		const struct core_cmd *c = &s->cmds[i];

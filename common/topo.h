@@ -69,13 +69,30 @@ struct link_conv_params {
 	struct pwl power_w;  /* set-point, positive from end a to end b */
 };
 
+/* A supercapacitor behind a converter of its own, with its charge management
+ * (docs/models/supercap.md). */
+struct store_params {
+	double c_f, esr_ohm;
+	struct conv_params conv;   /* without load, v_ref and ki; kp: voltage limits */
+	double v_min_v, v_max_v;   /* range of use */
+	double target;             /* state of charge that it returns to, part of the usable energy */
+	double v_init_v;           /* at t = 0 */
+	double p_max_w;            /* at the bus, either direction */
+	double restore_w;          /* most power spent on returning to the target */
+	double smooth_s;           /* in which the rest of the mesh takes over a changed load */
+	double hold_v;             /* bus voltage below which it is held up */
+	double damp_s;             /* A/V against changes of the bus voltage */
+};
+
 struct node_params {
-	double v_init_v;           /* bus and supercapacitor at t = 0 */
+	double v_init_v;           /* bus and supercapacitor in parallel at t = 0 */
 	bool steady;               /* `initial: steady`: v_init_v and these are of the load flow */
 	double feed_init_a, dv_init_v, di_init_v, x_init;
 	double c_bus_f;
-	bool has_sc;
+	bool has_sc;               /* a supercapacitor in parallel to the bus */
 	double c_sc_f, r_sc_ohm;
+	bool has_store;            /* a supercapacitor behind a converter; has_sc is false then */
+	struct store_params store;
 	bool has_feed;
 	struct feed_params feed;
 	enum control_kind control;

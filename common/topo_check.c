@@ -285,6 +285,52 @@ check_conv(struct build *b, const struct build_node *n)
 		             n->t.id, need_a, c->i_lim_a);
 }
 
+/* Voltages and powers that a supercapacitor's converter cannot have, and loops against the sub-step
+ * and each other. */
+static void
+check_store(struct build *b, const struct build_node *n)
+{
+	const struct store_params *o = &n->t.p.store;
+	const struct yamldoc_node *at = place_of(b, n);
+	char owner[TOPO_ID_MAX + 32];
+	size_t before = b->d.diags->n_errors;
+	if (n->bad || !n->t.p.has_store)
+		return;
+	if (o->v_min_v >= o->v_max_v)
+		decode_error(&b->d, at, "node '%s': supercap.converter.v_min %g V is not below v_max %g V",
+		             n->t.id, o->v_min_v, o->v_max_v);
+	else if (!(o->v_init_v >= o->v_min_v && o->v_init_v <= o->v_max_v))
+		decode_error(&b->d, at,
+		             "node '%s': supercap.converter.initial %g V is not in [%g, %g] V, v_min to "
+		             "v_max",
+		             n->t.id, o->v_init_v, o->v_min_v, o->v_max_v);
+	else if (o->p_max_w > o->conv.i_lim_a * o->v_max_v * (1 + TOPO_RULE_SLACK))
+		decode_error(&b->d, at,
+		             "node '%s': supercap.converter.p_max %g W is more than i_lim carries even "
+		             "at v_max: %g W",
+		             n->t.id, o->p_max_w, o->conv.i_lim_a * o->v_max_v);
+	if (o->restore_w > o->p_max_w)
+		decode_error(&b->d, at,
+		             "node '%s': supercap.converter.restore %g W is above p_max %g W", n->t.id,
+		             o->restore_w, o->p_max_w);
+	if (o->hold_v >= b->mesh.nominal_v)
+		decode_error(&b->d, at,
+		             "node '%s': supercap.converter.hold %g V is not below mesh.nominal %g V",
+		             n->t.id, o->hold_v, b->mesh.nominal_v);
+	if (b->d.diags->n_errors != before)
+		return;
+	snprintf(owner, sizeof owner, "node '%s': supercap", n->t.id);
+	if (!check_loops(b, &o->conv, o->conv.c_out_f, at, owner))
+		return;
+	const double part = 0.25; /* of the current loop: damping 1 */
+	double damp = o->damp_s / n->t.p.c_bus_f, loop = o->conv.kc / o->conv.l_h;
+	if (damp > part * loop * (1 + TOPO_RULE_SLACK))
+		decode_error(&b->d, at,
+		             "node '%s': supercap.converter.damp %g A/V is too fast for its current "
+		             "loop: damp/c_bus %.3g 1/s is above %g kc/l = %.3g 1/s",
+		             n->t.id, o->damp_s, damp, part, part * loop);
+}
+
 /* ---- islands --------------------------------------------------------------------------------- */
 
 static uint32_t
@@ -361,6 +407,7 @@ build_check(struct build *b)
 		check_ports(b, &b->nodes[i]);
 		check_constant_power(b, &b->nodes[i]);
 		check_conv(b, &b->nodes[i]);
+		check_store(b, &b->nodes[i]);
 	}
 	for (size_t i = 0; i < b->n_links; i++)
 		check_link_conv(b, &b->links[i]);

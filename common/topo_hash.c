@@ -84,6 +84,16 @@ add_node(struct sha256 *h, const struct topo_node *n)
 		add_conv(h, &p->conv);
 	if (p->sensors_realistic)
 		add_sensor(h, &p->sensor);
+	if (p->has_store) {
+		const struct store_params *o = &p->store;
+		const double stores[] = { o->c_f,       o->esr_ohm,  o->v_min_v, o->v_max_v,
+			                  o->target,    o->v_init_v, o->p_max_w, o->restore_w,
+			                  o->smooth_s,  o->hold_v,   o->damp_s };
+		add_text(h, "store");
+		for (size_t i = 0; i < sizeof stores / sizeof *stores; i++)
+			add_real(h, stores[i]);
+		add_conv(h, &o->conv);
+	}
 	if (p->steady)
 		add_text(h, "steady"); /* what follows from it is made of the rest */
 }

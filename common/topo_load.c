@@ -73,6 +73,10 @@ init_protos(struct build *b)
 	decode_defaults(&b->d, &schema_node, &b->proto_node);
 	b->proto_node.t.p.has_sc = true;
 	b->proto_node.t.p.v_init_v = NAN;
+	b->proto_node.t.p.store.v_init_v = NAN;
+	b->proto_node.t.p.store.p_max_w = NAN;
+	b->proto_node.t.p.store.restore_w = NAN;
+	b->proto_node.t.p.store.damp_s = NAN;
 	b->proto_node.t.p.feed.r_d_ohm = NAN;
 	b->proto_node.t.p.feed.i_rated_a = NAN;
 	b->proto_node.t.p.feed.i_max_a = NAN;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "topo_build.h"
+#include "topo_rules.h"
 
 /* Gains of the distributed control where the file gives none. */
 static const struct build_gains gains_default = { .kv = 8, .kc = 400, .ki = 60 };
@@ -37,6 +38,25 @@ resolve_feed(struct build *b, struct build_node *n)
 		             f->i_max_a, f->i_rated_a);
 }
 
+/* What the file leaves open of a supercapacitor's converter. */
+static void
+resolve_store(struct node_params *p)
+{
+	const double restore_of_p_max = 0.05, damp_of_current_loop = 0.1;
+	struct store_params *o = &p->store;
+	o->c_f = p->c_sc_f;
+	o->esr_ohm = p->r_sc_ohm;
+	if (isnan(o->p_max_w))
+		o->p_max_w = o->conv.i_lim_a * o->v_min_v;
+	if (isnan(o->restore_w))
+		o->restore_w = restore_of_p_max * o->p_max_w;
+	if (isnan(o->damp_s))
+		o->damp_s = damp_of_current_loop * p->c_bus_f * o->conv.kc / o->conv.l_h;
+	if (isnan(o->v_init_v))
+		o->v_init_v = store_target_v(o);
+	o->conv.v_ref_v = o->v_max_v;
+}
+
 static void
 resolve_node(struct build *b, struct build_node *n)
 {
@@ -51,6 +71,12 @@ resolve_node(struct build *b, struct build_node *n)
 	p->v_nom_v = b->mesh.nominal_v;
 	p->sensors_realistic = b->mesh.sensors == 1;
 	p->sensor = b->mesh.sensor;
+	p->has_store = p->has_store && p->has_sc;
+	if (p->has_store)
+		resolve_store(p);
+	else
+		memset(&p->store, 0, sizeof p->store);
+	p->has_sc = p->has_sc && !p->has_store;
 	if (!p->has_sc)
 		p->c_sc_f = p->r_sc_ohm = 0;
 	if (!p->has_feed)

@@ -64,6 +64,13 @@ conv_input_w(const struct conv_params *c, double v_in_v, double out_a)
 	return c->v_ref_v * out_a + c->r_ohm * i * i + c->p_fixed_w + switching_a * v_in_v;
 }
 
+double
+store_target_v(const struct store_params *o)
+{
+	double min2 = o->v_min_v * o->v_min_v;
+	return sqrt(min2 + o->target * (o->v_max_v * o->v_max_v - min2));
+}
+
 /* Class cpu: values of the module table for typical silicon. */
 static const struct {
 	double v_nom_v, f_nom_hz, ceff_f, p_leak_w, kv_per_v, kt_per_k, p_fixed_w, r_pdn_ohm,

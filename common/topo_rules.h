@@ -31,4 +31,13 @@ double conv_input_w(const struct conv_params *, double v_in_v, double out_a);
 /* Highest power that a module draws at its input, W; class resistive: at v_nom. */
 double module_peak_w(const struct module_params *, double v_nom_v);
 
+/* Voltage of a string that is at its target. */
+double store_target_v(const struct store_params *);
+/* Of a supercapacitor's charge management (docs/models/supercap.md): its damping leaves alone what is
+ * slower than this; it makes up the distance from its target with this time constant; and it gives
+ * what energy is left, and fills what room is left, no faster than within this time. */
+#define STORE_DAMP_TAU_S 0.1
+#define STORE_RESTORE_TAU_S 2.0
+#define STORE_TAPER_S 0.25
+
 #endif

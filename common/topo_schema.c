@@ -139,21 +139,55 @@ static SCHEMA(
 	feed, "feed",
 	"A source on the bus: i follows clip((v0 - v)/droop, 0, i_max) with time constant tau.");
 
-#define REFUSED_CONV              \
-	.effect = EFFECT_REFUSED, \
-	.effect_text = "converters of supercapacitors are not available in this release; " \
-	               "leave the key out"
+#define STORE(k, m, u, l, h, d, text) NUMBER(struct store_params, k, m, u, l, h, d, text)
+static const struct field fields_store[] = {
+	STORE("v_min", v_min_v, UNIT_VOLT, 5, 60, "20V", "not discharged below"),
+	STORE("v_max", v_max_v, UNIT_VOLT, 5, 60, "48V", "not charged above"),
+	STORE("target", target, UNIT_PERCENT, 0, 1, "80%",
+	      "state of charge that it returns to: part of the energy between v_min and v_max"),
+	STORE("initial", v_init_v, UNIT_VOLT, 0, 60, NULL,
+	      "voltage at t = 0; without it that of the target"),
+	STORE("p_max", p_max_w, UNIT_WATT, 1, 1e5, NULL,
+	      "most power at the bus, either direction; without it what i_lim allows at v_min"),
+	STORE("restore", restore_w, UNIT_WATT, 0, 1e5, NULL,
+	      "most power spent on returning to the target; without it 5 % of p_max"),
+	STORE("smooth", smooth_s, UNIT_SECOND, 0.01, 1e4, "20s",
+	      "time constant with which the rest of the mesh takes over a changed load"),
+	STORE("hold", hold_v, UNIT_VOLT, 40, 56, "46V", "holds the bus up below this voltage"),
+	STORE("damp", damp_s, UNIT_NONE, 0, 1e4, NULL,
+	      "A/V against changes of the bus voltage within 100 ms; without it "
+	      "0.1 c_bus kc/l: 50 by default"),
+	STORE("l", conv.l_h, UNIT_HENRY, 1e-8, 1e-3, "10uH", "inductance"),
+	STORE("r", conv.r_ohm, UNIT_OHM, 0, 1, "16mOhm", "series resistance"),
+	STORE("c_out", conv.c_out_f, UNIT_FARAD, 1e-6, 1, "2mF",
+	      "capacitance at the supercapacitor"),
+	STORE("kp", conv.kp, UNIT_NONE, 0, 1e4, "30", "voltage limits, A/V"),
+	STORE("kc", conv.kc, UNIT_NONE, 1e-3, 100, "0.25", "current loop, V/A"),
+	STORE("p_fixed", conv.p_fixed_w, UNIT_WATT, 0, 1000, "11W", "constant losses"),
+	STORE("i_lim", conv.i_lim_a, UNIT_AMPERE, 0.1, 1000, "75A",
+	      "limit of the inductor current, either direction"),
+	STORE("k_sw", conv.k_sw_s, UNIT_SECOND, 0, 1e-6, "22ns", "as for a node's converter"),
+	STORE("c_oss", conv.c_oss_f, UNIT_FARAD, 0, 1e-6, "4nF", "as for a node's converter"),
+	STORE("f_sw", conv.f_sw_hz, UNIT_HERTZ, 1e3, 1e7, "200kHz", "switching frequency"),
+};
+static SCHEMA(store, "supercapacitor converter",
+              "Converter between bus and supercapacitor, with charge management and peak shaving.");
 
 static const struct field fields_supercap[] = {
 	NUMBER(struct node_params, "c", c_sc_f, UNIT_FARAD, 1e-3, 1e4, "1F", "capacitance"),
 	NUMBER(struct node_params, "esr", r_sc_ohm, UNIT_OHM, 1e-5, 10, "20mOhm",
 	       "series resistance"),
 	{ .key = "converter",
-	  .type = FIELD_CUSTOM,
-	  .doc = "bidirectional converter of the supercapacitor",
-	  REFUSED_CONV },
+	  .type = FIELD_SUB,
+	  .sub = &schema_store,
+	  .offset = offsetof(struct node_params, store),
+	  .may_be_none = true,
+	  .has_offset = offsetof(struct node_params, has_store),
+	  .doc = "bidirectional converter between it and the bus, or none (default): in parallel to "
+	         "the bus" },
 };
-static SCHEMA(supercap, "supercap", "Supercapacitor in parallel to the bus.");
+static SCHEMA(supercap, "supercap",
+              "Supercapacitor in parallel to the bus, or behind a converter.");
 
 static const struct field fields_conv[] = {
 	NUMBER(struct conv_params, "l", l_h, UNIT_HENRY, 1e-8, 1e-3, "4.7uH", "inductance"),
@@ -189,7 +223,8 @@ static const struct field fields_node[] = {
 	CUSTOM("id", NULL, "name of the node; required"),
 	CUSTOM("at", decode_at, "[x, y], place on the dashboard map"),
 	CUSTOM("initial", decode_initial,
-	       "bus and supercapacitor voltage at t = 0, or steady (as the load flow with the loads of t = 0); "
+	       "voltage of the bus and of a supercapacitor in parallel at t = 0, or steady (as the load flow "
+	       "with the loads of t = 0); "
 	       "without it nominal"),
 	{ .key = "feed",
 	  .type = FIELD_SUB,

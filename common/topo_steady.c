@@ -15,6 +15,8 @@ loads_at_start(const struct topo *t, struct loadflow *l)
 		if (p->has_conv)
 			l->load_w[i] +=
 				conv_input_w(&p->conv, t->nominal_v, pwl_at(&p->conv.load_a, 0));
+		if (p->has_store)
+			l->load_w[i] += conv_input_w(&p->store.conv, t->nominal_v, 0);
 	}
 	for (size_t i = 0; i < t->n_modules; i++) {
 		const struct module_params *p = &t->modules[i].p;

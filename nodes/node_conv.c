@@ -131,7 +131,7 @@ node_conv_begin(struct node_conv *c, size_t s, double bus_v, double *g_s, double
 		c->in_avg_a = 0;
 	}
 	c->on = bus_v >= (c->on ? OFF_V : ON_V);
-	if (c->kind == NODE_CONV_LINK) {
+	if (c->kind != NODE_CONV_LOAD) {
 		c->face_a = c->load_a[s];
 		c->face_s = c->line_s[s];
 	} else {
@@ -140,7 +140,9 @@ node_conv_begin(struct node_conv *c, size_t s, double bus_v, double *g_s, double
 	if (!c->on)
 		c->q_a = 0;
 	double i_ref_a = 0;
-	if (c->on)
+	if (c->on && c->kind == NODE_CONV_STORE)
+		i_ref_a = c->i_ref_a;
+	else if (c->on)
 		i_ref_a = c->closed ? node_conv_follow(c, c->power_w[s], bus_v)
 		                    : node_conv_regulate(c);
 	node_conv_duties(c, i_ref_a, bus_v);
@@ -162,13 +164,14 @@ node_conv_end(struct node_conv *c, size_t s, double vm_v)
 	double i_m = c->at0_a + c->per_v_s * vm_v, vo_m = c->vo0_v + c->ci_ohm * i_m;
 	double out_j = (c->face_a + c->face_s * vo_m) * vo_m * c->dt_s;
 
-	c->in_avg_a += (c->d1 * i_m + c->loss_a) / (double)c->out.n;
 	c->i_a = 2 * i_m - c->i_a;
 	c->out.v_v = 2 * vo_m - c->out.v_v;
 	c->vo_m[s] = vo_m;
+	c->in_a = c->d1 * i_m + c->loss_a;
+	c->in_avg_a += c->in_a / (double)c->out.n;
 	c->loss_j += (c->r_ohm * i_m * i_m + c->loss_a * vm_v) * c->dt_s;
-	if (c->kind == NODE_CONV_LINK)
-		return; /* the link books what goes into it */
+	if (c->kind != NODE_CONV_LOAD)
+		return; /* the link, or the store, books what goes into it */
 	if (out_j >= 0)
 		c->useful_j += out_j;
 	else

@@ -11,7 +11,8 @@
  *
  * The output is a small bus of its own (struct node_plant): C_o is its capacitor. It has a load, or
  * is the end of a link; then lines take their capacitance from it, and the converter sets the power
- * into the link while that is closed, and holds the far bus's voltage while it is not.
+ * into the link while that is closed, and holds the far bus's voltage while it is not. Or it has a
+ * supercapacitor, whose charge management (node_store.h) gives the reference of the current.
  */
 #ifndef VL_NODE_CONV_H
 #define VL_NODE_CONV_H
@@ -24,7 +25,7 @@
 #define NODE_CONV_LOW 0.97
 #define NODE_CONV_HIGH 1.05
 
-enum node_conv_kind { NODE_CONV_LOAD, NODE_CONV_LINK };
+enum node_conv_kind { NODE_CONV_LOAD, NODE_CONV_LINK, NODE_CONV_STORE };
 
 struct node_conv {
 	/* fixed */
@@ -38,15 +39,17 @@ struct node_conv {
 	/* of this step, per sub-step */
 	double load_a[TOPO_SUBSTEPS_MAX]; /* drawn from the output; negative: a source */
 	/* NODE_CONV_LINK: set-point; g of the link end, in load_a stands -g h; closed: follow
-	 * power_w, else hold v_ref_v */
+	 * power_w, else hold v_ref_v. NODE_CONV_STORE: g of the string, in load_a stands -g v_sc */
 	double power_w[TOPO_SUBSTEPS_MAX], line_s[TOPO_SUBSTEPS_MAX];
 	double vo_m[TOPO_SUBSTEPS_MAX]; /* output at the midpoints, made by the step */
 	bool closed;
+	double i_ref_a; /* NODE_CONV_STORE: reference of the current, per sub-step */
 	/* state */
 	bool on;
 	double i_a, q_a;
 	/* of the sub-step: i_m = at0_a + per_v_s v_m; v_o,m = vo0_v + ci_ohm i_m */
 	double d1, d2, loss_a, at0_a, per_v_s, vo0_v, ci_ohm, face_a, face_s, demand_w;
+	double in_a; /* out of the bus at the midpoint */
 	/* of the last step */
 	double in_avg_a; /* out of the bus */
 	bool served;

@@ -20,8 +20,10 @@
 #include "node_port.h"
 #include "node_protect.h"
 #include "node_sense.h"
+#include "node_store.h"
 #include "pwl.h"
 #include "slice.h"
+#include "topo_rules.h"
 
 struct node_core {
 	const struct slice *slice;
@@ -42,6 +44,8 @@ struct node_core {
 	} *ends;                        /* n_links */
 	struct node_conv *convs;        /* plant.n_convs */
 	struct node_conv *convs_before; /* as many: their state before the step */
+	struct node_store store, store_before; /* if plant.store */
+	struct node_sensor sense_sc;           /* its converter's output */
 	struct node_link *links;
 	struct node_port *ports;
 	size_t n_fields;
@@ -67,6 +71,9 @@ static const struct {
 }, conv_fields[] = {
 	{ "conv_vo", "V" }, { "conv_i", "A" }, { "conv_source_j", "J" }, { "conv_useful_j", "J" },
 	{ "conv_loss_j", "J" }, { "conv_stored_j", "J" },
+}, store_fields[] = {
+	{ "sc_p", "W" }, { "sc_i", "A" }, { "sc_soc", "1" }, { "sc_slow_p", "W" },
+	{ "sc_loss_j", "J" }, { "sc_stored_j", "J" },
 }, end_fields[] = {
 	{ "conv_vo", "V" }, { "conv_i", "A" }, { "conv_set_p", "W" }, { "conv_loss_j", "J" },
 };
@@ -75,6 +82,7 @@ enum {
 	N_LINK = sizeof link_fields / sizeof link_fields[0],
 	N_PORT = sizeof port_fields / sizeof port_fields[0],
 	N_CONV = sizeof conv_fields / sizeof conv_fields[0],
+	N_STORE = sizeof store_fields / sizeof store_fields[0],
 	N_END = sizeof end_fields / sizeof end_fields[0],
 };
 
@@ -129,7 +137,7 @@ node_core_make_fields(struct node_core *c)
 	const struct slice_chan *chans = c->slice->chans;
 
 	c->fields = calloc(N_NODE + c->n_links * N_LINK + c->n_ports * N_PORT + N_CONV +
-	                           c->slice->n_convs * N_END + c->sense.n,
+	                           N_STORE + c->slice->n_convs * N_END + c->sense.n,
 	                   sizeof *c->fields);
 	if (!c->fields)
 		return -1;
@@ -145,6 +153,8 @@ node_core_make_fields(struct node_core *c)
 			                port_fields[i].name, port_fields[i].unit);
 	for (size_t i = 0; c->own_conv && i < N_CONV; i++)
 		node_core_field(c, NULL, NULL, conv_fields[i].name, conv_fields[i].unit);
+	for (size_t i = 0; c->slice->node.has_store && i < N_STORE; i++)
+		node_core_field(c, NULL, NULL, store_fields[i].name, store_fields[i].unit);
 	for (size_t e = 0; e < c->slice->n_convs; e++)
 		for (size_t i = 0; i < N_END; i++)
 			node_core_field(c, "link", chans[c->slice->convs[e].chan].id,
@@ -200,6 +210,11 @@ node_core_sums(const struct node_core *c)
 		s.unserved_j += v->unserved_j;
 		s.served = s.served && v->served;
 	}
+	if (p->store) {
+		s.loss_j += node_store_loss_j(p->store);
+		s.stored_j += node_store_stored_j(p->store);
+		s.abandoned_j += p->store->abandoned_j;
+	}
 	return s;
 }
 
@@ -212,7 +227,7 @@ node_core_frame(const void *core, union rec_word *w)
 	const struct node_sums s = node_core_sums(c);
 	const double own[N_NODE] = {
 		p->v_v,          p->v_min_v,
-		p->v_max_v,      p->v_sc_v,
+		p->v_max_v,      p->store ? p->store->v_v : p->v_sc_v,
 		c->control.dv_v, c->control.di_v,
 		c->control.x,    f->i_a,
 		p->feed_avg_a,   f->i_rated_a > 0 ? f->i_a / f->i_rated_a : 0,
@@ -241,6 +256,13 @@ node_core_frame(const void *core, union rec_word *w)
 		        (double[N_CONV]){ v->out.v_v, v->i_a, v->source_j, v->useful_j,
 		                          v->loss_j, node_conv_stored_j(v) },
 		        N_CONV);
+	}
+	if (p->store) {
+		const struct node_store *o = p->store;
+		w = put(w,
+		        (double[N_STORE]){ o->give_w, o->string_a, node_store_soc(o), o->slow_w,
+		                           node_store_loss_j(o), node_store_stored_j(o) },
+		        N_STORE);
 	}
 	for (size_t i = 0; i < c->slice->n_convs; i++) {
 		const struct node_conv *v = &c->convs[i];
@@ -309,6 +331,12 @@ node_core_init_convs(struct node_core *c)
 	}
 	c->plant.convs = c->convs;
 	c->plant.n_convs = s->n_convs + c->own_conv;
+	if (!s->node.has_store)
+		return;
+	node_store_init(&c->store, &s->node.store, c->dt_s, s->substeps, s->node.c_bus_f,
+	                s->init_v_v, s->init_v_sc_v);
+	node_sensor_init(&c->sense_sc, SENSOR_SC_V, 0, s, s->init_v_sc_v);
+	c->plant.store = &c->store;
 }
 
 static void
@@ -344,16 +372,22 @@ node_core_init_steady(struct node_core *c)
 	c->plant.feed.i_a = c->plant.feed_avg_a = p->feed_init_a;
 	if (p->has_feed)
 		c->plant.feed.v_set_v += p->dv_init_v + p->di_init_v;
+	double demand_w = pwl_track_level(&c->load, 0, 0);
+	if (c->own_conv)
+		demand_w += conv_input_w(&p->conv, p->v_nom_v, pwl_track_level(&c->conv_load, 0, 0));
 	for (size_t i = 0; i < s->n_chans; i++) {
 		const struct slice_chan *ch = &s->chans[i];
-		if (i >= c->n_links)
+		if (i >= c->n_links) {
 			c->ports[i - c->n_links].account_j =
 				ch->p_init_w * c->step_s * s->port_period;
-		else if (!c->ends[i].conv && ch->link.i_init_a != 0)
+			demand_w += ch->p_init_w;
+		} else if (!c->ends[i].conv && ch->link.i_init_a != 0)
 			node_link_carry(&c->links[i],
 			                ch->is_a ? ch->link.i_init_a : -ch->link.i_init_a,
 			                s->init_v_v);
 	}
+	if (c->plant.store)
+		node_store_settle(c->plant.store, demand_w);
 }
 
 static struct node_sense_view
@@ -601,6 +635,8 @@ node_core_plant(struct node_core *c, int64_t k, double *vm, double *load_w,
 			               c->ends[i].conv->power_w);
 	if (convs_size)
 		memcpy(c->convs_before, c->convs, convs_size);
+	if (c->plant.store)
+		c->store_before = c->store;
 	for (;;) {
 		node_core_lines(c, gh, dark);
 		node_plant_step(&c->plant, gh, load_w, pay_w, vm);
@@ -612,6 +648,8 @@ node_core_plant(struct node_core *c, int64_t k, double *vm, double *load_w,
 		c->plant = before;
 		if (convs_size)
 			memcpy(c->convs, c->convs_before, convs_size);
+		if (c->plant.store)
+			c->store = c->store_before;
 	}
 	for (size_t i = 0; i < c->n_links; i++) {
 		node_link_end(&c->links[i]);
@@ -710,8 +748,12 @@ node_core_step(void *core, int64_t k, const struct core_in *in, struct core_msg 
 	node_core_plant(c, k, vm, load_w, out, ev);
 	const struct node_sense_view view = node_core_view(c, vm, load_w);
 	node_sense_step(&c->sense, k + 1, &view);
+	if (c->plant.store)
+		(void)node_sensor_read(&c->sense_sc, k + 1, c->store.conv.out.v_v);
 	if (due)
 		node_core_firmware(c);
+	if (c->plant.store && (k + 1) % c->control.period_k == 0)
+		node_store_manage(&c->store, c->control.tc_s, c->sense.v.value, c->sense_sc.value);
 	if ((k + 1) % c->control.period_k == 0)
 		node_protect_step(&c->protect, c->ports, c->sense.v.value, node_core_loading(c));
 	node_core_messages(c, k, due, out);

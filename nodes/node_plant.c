@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "node_conv.h"
+#include "node_store.h"
 
 /* Newton: a step this small leaves an error far below rounding (it converges quadratically). */
 #define NEWTON_TOL_V 1e-6
@@ -122,6 +123,18 @@ node_plant_solve(const struct node_plant *p, double g, double j, const struct br
 	return x;
 }
 
+/* What the node's own load, ports and converters took in the sub-step with midpoint x. */
+static double
+node_plant_demand_w(const struct node_plant *p, const struct branches *b, double x)
+{
+	double slope = 0, i = branches_current(b, x, &slope);
+
+	for (size_t k = 0; k < p->n_convs; k++)
+		if (p->convs[k].kind == NODE_CONV_LOAD)
+			i += p->convs[k].in_a;
+	return i * x;
+}
+
 void
 node_plant_step(struct node_plant *p, const double *gh, const double *load_w, double pay_w,
                 double *vm)
@@ -144,6 +157,8 @@ node_plant_step(struct node_plant *p, const double *gh, const double *load_w, do
 		double js = c2 * p->v_v + p->g_sc * p->v_sc_v + gh[s];
 		for (size_t i = 0; i < p->n_convs; i++)
 			node_conv_begin(&p->convs[i], s, p->v_v, &gs, &js);
+		if (p->store)
+			node_store_begin(p->store, s, p->v_v, &gs, &js);
 		double x = node_plant_solve(p, gs, js, &b);
 		double feed_a = node_feed_mid(&p->feed, x, &slope);
 		double sc_a = p->g_sc * (x - p->v_sc_v);
@@ -151,6 +166,10 @@ node_plant_step(struct node_plant *p, const double *gh, const double *load_w, do
 		vm[s] = x;
 		for (size_t i = 0; i < p->n_convs; i++)
 			node_conv_end(&p->convs[i], s, x);
+		if (p->store) {
+			node_store_end(p->store, s, x);
+			p->store->demand_w = node_plant_demand_w(p, &b, x);
+		}
 		p->v_v = 2 * x - p->v_v;
 		p->v_sc_v += sc_a * q_sc;
 		node_feed_end(&p->feed, feed_a);

@@ -6,7 +6,8 @@
  * g_fault,  g_sc = 1/(R_sc + dt/(2 C_sc)) J = (2 C_r/dt) v + g_sc v_sc + sum g h solved by Newton
  * from v, then v' = 2 v_m - v. C_r is C_bus without what is lent to lines. Loads are constant power
  * above V_uv and a conductance below it; what a port is owed is paid as constant power down to
- * NODE_PAY_FLOOR_V. Converters on the bus add to G and J (node_conv.h). The rule conserves energy
+ * NODE_PAY_FLOOR_V. Converters on the bus add to G and J (node_conv.h), also that
+ * of a supercapacitor (node_store.h). The rule conserves energy
  * exactly; the ledger is kept beside.
  */
 #ifndef VL_NODE_PLANT_H
@@ -16,6 +17,7 @@
 #include "topo.h"
 
 struct node_conv;
+struct node_store;
 
 /* Constant-power loads become a conductance below this voltage (docs/models/bus.md). */
 #define NODE_V_UV_V 36.0
@@ -32,6 +34,7 @@ struct node_plant {
 	struct node_feed feed;
 	size_t n_convs; /* converters on this bus (node_conv.h) */
 	struct node_conv *convs;
+	struct node_store *store; /* supercapacitor behind a converter (node_store.h); NULL: none */
 	/* set by the core between steps */
 	double lent_f;           /* nominal capacitance lent to lines */
 	double c_r_f;            /* what is left in the bus */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "node_conv.h"
+#include "node_store.h"
 #include "slice.h"
 
 static void
@@ -40,7 +41,7 @@ node_sense_init(struct node_sense *s, const struct slice *slice, int64_t period_
 		return -1;
 	if (slice->node.has_feed)
 		node_sense_add(s, slice, TERMINAL_FEED, 0, p->feed.i_a);
-	if (slice->node.has_sc)
+	if (slice->node.has_sc || slice->node.has_store)
 		node_sense_add(s, slice, TERMINAL_SUPERCAP, 0, 0);
 	node_sense_add(s, slice, TERMINAL_LOAD, 0, 0); /* a script may give it one */
 	for (size_t i = 0; i < p->n_convs; i++)
@@ -97,7 +98,7 @@ node_sense_true(const struct node_terminal *t, const struct node_sense_view *w,
 	case TERMINAL_FEED:
 		return p->feed_avg_a;
 	case TERMINAL_SUPERCAP:
-		return p->sc_avg_a;
+		return p->store ? p->store->conv.in_avg_a : p->sc_avg_a;
 	case TERMINAL_LOAD:
 		return d->load_a;
 	case TERMINAL_CONV:

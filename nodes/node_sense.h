@@ -22,7 +22,7 @@
 
 enum node_terminal_kind {
 	TERMINAL_FEED,
-	TERMINAL_SUPERCAP,
+	TERMINAL_SUPERCAP, /* in parallel, or its converter */
 	TERMINAL_LOAD,
 	TERMINAL_CONV, /* input of a converter; index: in plant.convs */
 	TERMINAL_LINK, /* index: of the node's links */

@@ -14,7 +14,7 @@ node_sensor_init(struct node_sensor *s, enum sensor_kind kind, uint32_t part,
                  const struct slice *slice, double x)
 {
 	const struct sensor_params *p = &slice->node.sensor;
-	const bool volts = kind == SENSOR_BUS_V;
+	const bool volts = kind == SENSOR_BUS_V || kind == SENSOR_SC_V;
 	const uint32_t stream = kind == SENSOR_TERMINAL_I ? FIRST_TERMINAL + part : (uint32_t)kind;
 	struct rng trim;
 

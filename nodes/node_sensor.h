@@ -16,7 +16,7 @@
 #include "rng.h"
 
 /* Order is that of the random streams. */
-enum sensor_kind { SENSOR_BUS_V, SENSOR_FEED_I, SENSOR_TERMINAL_I, SENSOR_KINDS_ };
+enum sensor_kind { SENSOR_BUS_V, SENSOR_FEED_I, SENSOR_TERMINAL_I, SENSOR_SC_V, SENSOR_KINDS_ };
 
 struct node_sensor {
 	bool ideal, integrates;

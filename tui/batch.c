@@ -128,6 +128,8 @@ json_nodes(struct json_out *j, const struct shot *s)
 		json_out_real(j, "i_a", n->i_a);
 		json_out_real(j, "p_w", n->p_w);
 		json_out_real(j, "soc", n->soc);
+		json_out_real(j, "sc_v", n->sc_v);
+		json_out_real(j, "sc_p_w", n->sc_p_w);
 		json_out_real(j, "feed_i_a", n->feed_i_a);
 		json_out_real(j, "loading", n->loading);
 		json_out_real(j, "load_w", n->load_w);

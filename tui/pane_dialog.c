@@ -60,8 +60,9 @@ pane_help_draw(struct canvas *c)
 		"Q            stop the mesh and quit",
 		"",
 		"I+- P+-: into the links, + gives, - takes. SoC: energy of the",
-		"supercapacitor over that at the nominal voltage. A dim value is",
-		"1 s old, - is older than 3 s or not known.",
+		"supercapacitor over that at nominal voltage, behind a converter",
+		"over its range. SC P: + gives to the bus. A dim value is 1 s old,",
+		"- is older than 3 s or not known.",
 	};
 	enum { N = sizeof lines / sizeof *lines };
 	struct area in = dialog_window(c, 70, N + 2, "voltloom top", "any key closes");

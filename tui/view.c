@@ -120,6 +120,7 @@ view_node_get(struct view *v, const char *id, struct err *err)
 		return NULL;
 	view_proc_init(&n->proc, id);
 	n->v_v = n->v_min_v = n->v_max_v = n->v_sc_v = n->feed_i_a = n->loading = n->load_w = NAN;
+	n->sc_p_w = n->sc_soc = NAN;
 	n->nominal_v = v->nominal_v;
 	n->served = true;
 	n->spark.slot = INT64_MIN;
@@ -183,7 +184,7 @@ view_take_topo(struct view *v, const struct topo *t, struct err *err)
 		n->at_x = t->nodes[i].at_x;
 		n->at_y = t->nodes[i].at_y;
 		n->has_feed = t->nodes[i].p.has_feed;
-		n->has_sc = t->nodes[i].p.has_sc;
+		n->has_sc = t->nodes[i].p.has_sc || t->nodes[i].p.has_store;
 	}
 	for (size_t i = 0; i < t->n_links; i++) {
 		const struct topo_link *tl = &t->links[i];

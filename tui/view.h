@@ -81,7 +81,9 @@ struct shot_node {
 	double at_x, at_y;
 	double v_v, v_min_v, v_max_v;
 	double i_a, p_w; /* net into the links, positive: gives */
-	double soc;      /* energy of the supercapacitor over that at the nominal voltage */
+	/* Supercapacitor: state of charge behind a converter, else its energy over that at the nominal
+	 * voltage; its voltage; power of its converter into the bus. */
+	double soc, sc_v, sc_p_w;
 	double feed_i_a, feed_p_w, loading;
 	double load_w;
 	bool served;

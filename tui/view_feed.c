@@ -102,6 +102,8 @@ view_node_feed(struct view *v, const struct telem_msg *m, int64_t wall_ns, struc
 	n->v_min_v = telem_number(m, "v_min_v", n->v_v);
 	n->v_max_v = telem_number(m, "v_max_v", n->v_v);
 	n->v_sc_v = telem_number(m, "v_sc_v", NAN);
+	n->sc_p_w = telem_number(m, "sc_p_w", NAN);
+	n->sc_soc = telem_number(m, "sc_soc", NAN);
 	n->feed_i_a = telem_number(m, "feed_i_avg_a", telem_number(m, "feed_i_a", NAN));
 	n->loading = telem_number(m, "loading", NAN);
 	n->load_w = telem_number(m, "load_p_w", NAN);

@@ -93,6 +93,8 @@ shot_node_of(const struct view_node *n, int64_t wall_ns, struct shot_node *o)
 		.v_min_v = n->v_min_v,
 		.v_max_v = n->v_max_v,
 		.soc = NAN,
+		.sc_v = NAN,
+		.sc_p_w = n->sc_p_w,
 		.i_a = 0,
 		.p_w = 0,
 		.feed_i_a = NAN,
@@ -109,11 +111,15 @@ shot_node_of(const struct view_node *n, int64_t wall_ns, struct shot_node *o)
 		o->feed_p_w = n->feed_i_a * n->v_v;
 		o->loading = n->loading;
 	}
-	if (n->has_sc)
-		o->soc = n->v_sc_v * n->v_sc_v / (n->nominal_v * n->nominal_v);
+	if (n->has_sc) {
+		o->sc_v = n->v_sc_v;
+		o->soc = isnan(n->sc_soc)
+		                 ? n->v_sc_v * n->v_sc_v / (n->nominal_v * n->nominal_v)
+		                 : n->sc_soc;
+	}
 	shot_sparks(&n->spark, wall_ns, o->spark_v);
 	if (o->fresh == FRESH_LOST)
-		o->v_v = o->v_min_v = o->v_max_v = o->soc = o->feed_i_a = o->feed_p_w = o->loading =
+		o->v_v = o->v_min_v = o->v_max_v = o->soc = o->sc_v = o->sc_p_w = o->feed_i_a = o->feed_p_w = o->loading =
 			o->load_w = NAN;
 }
 

@@ -48,7 +48,7 @@ struct view_node {
 	struct view_proc proc;
 	bool has_at, has_feed, has_sc;
 	double at_x, at_y, nominal_v;
-	double v_v, v_min_v, v_max_v, v_sc_v, feed_i_a, loading, load_w;
+	double v_v, v_min_v, v_max_v, v_sc_v, sc_p_w, sc_soc, feed_i_a, loading, load_w;
 	bool served;
 	struct view_spark spark;
 };

@@ -149,6 +149,27 @@ START_TEST(supercap)
 }
 END_TEST
 
+START_TEST(supercap_behind_converter)
+{
+	/* What it damps with acts like 50 S and 50 S x 0.1 s; without restoring nothing else moves. */
+#define STORE "p_fixed: 0W, c_oss: 0F, damp: 50"
+	compute(HEAD "nodes:\n  - { id: a, supercap: { c: 4F, converter: { " STORE
+	             ", restore: 0W } }, c_bus: 20mF, feed: { v0: 52.8V, droop: 10Ohm, i_rated: "
+	             "100A, tau: 0s }, load: [[0s, 10W, 0s]] }\n");
+	double v = (52.8 + sqrt(52.8 * 52.8 - 4 * 10 * 10)) / 2;
+	double g = 50, gd = 0.1 - 10 / (v * v), c = 0.02, cs = 5;
+	ck_assert_uint_eq(m->n_states, 2);
+	has_roots((g + gd) / c + g / cs, gd * g / (c * cs), 1e-8);
+	/* The string's energy on a stiff bus: what is given is restored in 2 s. */
+	compute(HEAD "nodes:\n  - { id: a, supercap: { c: 4F, converter: { " STORE
+	             " } }, c_bus: 20mF, feed: { v0: 48V, droop: 0.1mOhm, i_rated: 100A, tau: "
+	             "0s }, load: [[0s, 480W, 0s]] }\n");
+	ck_assert_uint_eq(m->n_states, 3);
+	has(0.5, 0, 1e-2);
+	ck_assert_uint_eq(m->n_growing, 0);
+}
+END_TEST
+
 START_TEST(firmware)
 {
 	/* One node alone under consensus: dv integrates kv (48 - v) once a millisecond. With a feed
@@ -196,6 +217,7 @@ main(void)
 	tcase_add_test(c, feed_lag);
 	tcase_add_test(c, cable);
 	tcase_add_test(c, supercap);
+	tcase_add_test(c, supercap_behind_converter);
 	tcase_add_test(c, firmware);
 	tcase_add_test(c, relay);
 	suite_add_tcase(s, c);
