@@ -233,13 +233,13 @@ load_all(struct script_build *b, const struct yamldoc_node *root, const char *pa
 	if (timeline)
 		script_build_timeline(b, timeline);
 	/* The order of actions says something only when all of them are understood. */
-	bool timed = !b->d.nomem && b->d.diags->n_errors == before;
-	if (timed)
+	b->timed = !b->d.nomem && b->d.diags->n_errors == before;
+	if (b->timed)
 		script_build_check(b);
 	for (size_t i = 0; i < b->n_actions; i++)
 		s->n_heal += (b->flags[i] & SCRIPT_HEALS) != 0;
 	s->end_ns = s->duration_ns + (s->n_heal ? b->recover_ns : 0);
-	script_build_expect(b, root, timed, s);
+	script_build_expect(b, root, s);
 }
 
 static int

@@ -6,12 +6,16 @@
  *   script_actions.c   entries of the timeline; times; targets
  *   script_params.c    ${name}
  *   script_check.c     what cannot happen in this order (a start without a kill), leases, healing
- *   script_expect.c    steady_state, blast_radius, abort_if, expect
+ *   script_text.c      values with ${names} inside, errors at a place in them
+ *   script_event.c     patterns of events, moments
+ *   script_blast.c     blast_radius
+ *   script_expect.c    steady_state, abort_if, expect
  */
 #ifndef VL_SCRIPT_BUILD_H
 #define VL_SCRIPT_BUILD_H
 
 #include "decode.h"
+#include "drill.h"
 #include "script.h"
 #include "topo.h"
 
@@ -52,6 +56,14 @@ struct script_build {
 	const struct yamldoc_node *places[SCRIPT_ACTIONS_MAX]; /* of the actions, for messages */
 	unsigned flags[SCRIPT_ACTIONS_MAX];                    /* enum script_flag */
 	size_t n_actions;
+	bool timed; /* the actions are in order and their steps are known */
+};
+
+/* A scalar with its parameters put in, and where each character stands in the file. */
+struct script_text {
+	char s[EXPR_TEXT_MAX];
+	size_t n, from[EXPR_TEXT_MAX];
+	const struct yamldoc_node *node;
 };
 
 /* Appends; counts from the end of the list are never given back. NULL: full, with an error. */
@@ -68,9 +80,34 @@ const char *script_build_parameter(struct script_build *, const struct yamldoc_n
                                    const char *name);
 /* Checks `matrix` and the parameters from outside; fills n_combinations and chosen. */
 void script_build_matrix(struct script_build *, struct script *);
-/* After the timeline. `timed`: the actions are in order and their steps are known. */
-void script_build_expect(struct script_build *, const struct yamldoc_node *root, bool timed,
-                         struct script *);
+/* After the timeline. */
+void script_build_expect(struct script_build *, const struct yamldoc_node *root, struct script *);
+
+/* ---- script_text.c -------------------------------------------------------------------------- */
+
+bool script_text_expand(struct script_build *, const struct yamldoc_node *, const char *key,
+                        struct script_text *ret);
+/* An error at a place inside a scalar. */
+struct diag *script_text_error(struct script_build *, const struct script_text *, size_t at,
+                               size_t length, const char *text);
+/* NULL after an error. */
+struct expr *script_text_expr(struct script_build *, const struct runview *names,
+                              const struct script_text *, enum expr_kind);
+
+/* ---- script_event.c ------------------------------------------------------------------------- */
+
+/* Whether the first word, of n bytes, is the name of an event. */
+bool script_event_starts(const char *text, size_t n);
+/* A pattern: its words are checked, and joined by single spaces. */
+bool script_event_read(struct script_build *, const struct script_text *,
+                       char ret[DRILL_EVENT_MAX]);
+/* "700ms", "kill", "kill + 5ms", "joined subject=n3"; `v` NULL: nothing is done. */
+bool script_event_moment(struct script_build *, const struct yamldoc_node *v, const char *key,
+                         struct drill_moment *);
+
+/* ---- script_blast.c ------------------------------------------------------------------------- */
+
+void script_blast_read(struct script_build *, const struct yamldoc_node *);
 
 /* Reference of the actions for docs/drills.md. */
 extern const struct schema script_schema_entry, script_schema_time, script_schema_root,
