@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "drill_rehearse.h"
 #include "drill_report.h"
 #include "host_memory.h"
 #include "launch.h"
@@ -36,6 +37,8 @@ drill_record_free(struct drill_record *r)
 struct one {
 	const struct drill_order *o;
 	struct drill_unit *u;
+	struct script *loaded; /* its script; in its place is `timed` when that is there */
+	struct script *timed;
 	struct term *talk;
 	void (*at)(void *arg, double done);
 	void *arg;
@@ -158,6 +161,18 @@ play(struct one *c)
 		c->verdict = DRILL_ERROR;
 		snprintf(c->why, sizeof c->why, "%s", err.text);
 	}
+}
+
+/* The times of what waits for conditions; they may differ from seed to seed. */
+static void
+rehearse(struct one *c)
+{
+	struct err err = ERR_INIT;
+	c->verdict = drill_rehearse(c->u, c->o, &c->timed, c->at, c->arg, &err);
+	if (c->timed)
+		c->u->script = c->timed;
+	if (c->verdict != DRILL_PASS)
+		snprintf(c->why, sizeof c->why, "%s", err.text);
 }
 
 static void
@@ -322,18 +337,21 @@ drill_case_run(const struct drill_order *o, size_t index, struct term *talk,
 	enum { OPEN_FILES = 16 };
 	size_t unit = index / (size_t)o->n_seeds, nth = index % (size_t)o->n_seeds;
 	struct one c = { .o = o, .u = &o->units[unit], .talk = talk, .at = at, .arg = arg };
-	struct script *s = c.u->script;
+	struct script *s = c.loaded = c.u->script;
 	if (o->sweep)
 		c.u->topo->seed = o->first_seed + nth;
 	else if (o->seed_given)
 		c.u->topo->seed = o->first_seed;
 	else if (s->has_seed)
 		c.u->topo->seed = s->seed;
-	c.end_k = s->end_ns / c.u->topo->step_ns;
 	c.files = !o->memory || !o->sweep || o->keep;
-	play(&c);
+	rehearse(&c);
+	s = c.u->script;
+	c.end_k = s->end_ns / c.u->topo->step_ns;
+	if (c.verdict == DRILL_PASS)
+		play(&c);
 	judge(&c);
-	if (!c.files && c.verdict != DRILL_PASS) {
+	if (!c.files && c.outcome && c.verdict != DRILL_PASS) {
 		/* Once more, with files: the same seed gives the same run. */
 		one_free(&c);
 		c.files = true;
@@ -362,6 +380,8 @@ drill_case_run(const struct drill_order *o, size_t index, struct term *talk,
 	else if (c.files)
 		snprintf(rec->run_dir, sizeof rec->run_dir, "%s", c.l.run_dir);
 	one_free(&c);
+	c.u->script = c.loaded;
+	script_destroy(&c.timed);
 }
 
 void

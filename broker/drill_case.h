@@ -15,6 +15,7 @@
 struct drill_unit {
 	const char *file;
 	char *topology; /* path */
+	size_t combination;
 	struct topo *topo;
 	struct script *script;
 };

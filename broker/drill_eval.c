@@ -1,5 +1,6 @@
 #include "drill_eval.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +60,7 @@ moment(const struct drill_work *w, const struct drill_moment *m, int64_t after_n
 		return k >= 0;
 	}
 	*ns = m->ns;
-	return true;
+	return m->kind != MOMENT_NEVER;
 }
 
 static struct drill_window
@@ -112,7 +113,7 @@ do_check(const struct drill_work *w, const struct drill_check *c, struct drill_i
 	struct drill_window r = window_of(w, c);
 	if (!r.began) {
 		it->verdict = DRILL_INCONCLUSIVE;
-		drill_say(it, "the window never began: no '%s'", c->from.event);
+		drill_say(it, "the window never began: no '%s'", c->from.text);
 		return 0;
 	}
 	frames_of(w, &r, it);
@@ -183,6 +184,40 @@ take_verdict(struct drill_outcome *o, enum drill_verdict v)
 		o->verdict = v;
 }
 
+static const struct script_when *
+when_of(const struct script *s, const struct script_action *a)
+{
+	for (size_t i = 0; i < s->n_whens; i++)
+		if (!strcmp(s->whens[i].id, a->id))
+			return &s->whens[i];
+	return NULL;
+}
+
+/* The condition of an action held first in the frame that the rehearsal found. */
+static int
+prove_condition(const struct drill_work *w, struct drill_fault *f)
+{
+	const struct script_when *wait = when_of(w->s, f->action);
+	char text[DRILL_LINE_MAX];
+	int64_t k;
+	if (!wait)
+		return 0;
+	f->when = wait->text;
+	int rc = drill_find_when(wait, w->view, &k, w->err);
+	if (rc)
+		return rc;
+	memcpy(text, f->text, sizeof text);
+	f->proved = f->proved && k == wait->k;
+	if (k == wait->k)
+		snprintf(f->text, sizeof f->text, "%.200s; %.150s held in frame %" PRId64, text,
+		         wait->text, k);
+	else
+		snprintf(f->text, sizeof f->text,
+		         "%.150s held first in frame %" PRId64 ", not in frame %" PRId64,
+		         wait->text, k, wait->k);
+	return 0;
+}
+
 static int
 do_all(struct drill_work *w, struct drill_outcome *o)
 {
@@ -199,8 +234,19 @@ do_all(struct drill_work *w, struct drill_outcome *o)
 	for (size_t i = 0; i < w->s->n; i++) {
 		struct drill_fault *f = &o->faults[o->n_faults++];
 		drill_prove(w->view, w->events, &w->s->actions[i], f);
+		rc = rc ? rc : prove_condition(w, f);
 		o->n_proved += f->proved;
 		take_verdict(o, f->proved ? DRILL_PASS : DRILL_INCONCLUSIVE);
+	}
+	for (size_t i = 0; i < w->s->n_missed; i++) {
+		const struct script_missed *m = &w->s->missed[i];
+		struct drill_fault *f = &o->faults[o->n_faults++];
+		*f = (struct drill_fault){ .action = &m->action,
+			                   .target = drill_target(w->topo, &m->action) };
+		const struct script_when *wait = when_of(w->s, &m->action);
+		f->when = wait ? wait->text : NULL;
+		snprintf(f->text, sizeof f->text, "%s", m->text);
+		take_verdict(o, DRILL_INCONCLUSIVE);
 	}
 	for (size_t i = 0; i < o->n_items; i++)
 		take_verdict(o, o->items[i].verdict);
@@ -218,7 +264,7 @@ drill_eval(const struct script *s, const struct runview *view, bool strict,
 	struct drill_outcome *o = calloc(1, sizeof *o);
 	if (o) {
 		o->items = calloc(2 * c->n_gates + c->n_checks + 1, sizeof *o->items);
-		o->faults = calloc(s->n + 1, sizeof *o->faults);
+		o->faults = calloc(s->n + s->n_missed + 1, sizeof *o->faults);
 	}
 	int rc = o && o->items && o->faults ? 0 : err_set(err, ERR_NOMEM, "drill: out of memory");
 	w.end_k = s->duration_ns / w.topo->step_ns;

@@ -52,6 +52,7 @@ struct drill_item {
 struct drill_fault {
 	const struct script_action *action;
 	const char *target; /* id */
+	const char *when;   /* the condition it waits for; NULL: none */
 	bool proved, heals;
 	char text[DRILL_LINE_MAX]; /* what proves it, or what is missing */
 };

@@ -68,3 +68,44 @@ drill_find_event(const struct runview *view, const struct events *events, const 
 	}
 	return -1;
 }
+
+/* Frames whose samples lie in the time in which a condition is looked at. */
+static void
+frames(const struct script_when *w, int64_t step_ns, int64_t *from, int64_t *to)
+{
+	*from = w->from_ns == 0 ? 0 : (w->from_ns + step_ns - 1) / step_ns + 1;
+	*to = w->until_ns / step_ns;
+}
+
+int
+drill_find_when(const struct script_when *w, const struct runview *view, int64_t *ret,
+                struct err *err)
+{
+	int64_t from, to;
+	int rc;
+	*ret = -1;
+	frames(w, runview_topo(view)->step_ns, &from, &to);
+	if (!w->expr) {
+		struct events *events = NULL;
+		size_t at;
+		rc = events_collect(view, &events, err);
+		if (rc)
+			return rc;
+		/* What happens in step k is seen with frame k + 1. */
+		int64_t k = drill_find_event(view, events, w->text, from > 0 ? from - 1 : 0, to - 1,
+		                             &at);
+		*ret = k < 0 ? -1 : k + 1;
+		events_destroy(&events);
+		return 0;
+	}
+	struct expr_eval *v = NULL;
+	struct expr_sample s;
+	rc = expr_bind(w->expr, view, &v, err);
+	for (int64_t k = from; !rc && k <= to && *ret < 0; k++) {
+		expr_test(v, k, false, &s);
+		if (s.truth == EXPR_TRUE)
+			*ret = k;
+	}
+	expr_unbind(&v);
+	return rc;
+}

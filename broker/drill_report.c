@@ -202,9 +202,10 @@ write_timeline(struct page *p)
 		double x = plot_x(p->view, a->k), w = plot_x(p->view, end_of(p, i)) - x;
 		double y = TOP + (double)(ROW * i), width = w > 2 ? w : 2;
 		char label[160];
-		snprintf(label, sizeof label, "%s %s (%s)%s", script_action_name(a->kind),
-		         drill_target(p->t, a), a->id,
-		         p->r->outcome->faults[i].proved ? "" : " not proved");
+		const struct drill_fault *fault = &p->r->outcome->faults[i];
+		snprintf(label, sizeof label, "%s %s (%s)%s%.60s%s", script_action_name(a->kind),
+		         drill_target(p->t, a), a->id, fault->when ? " when " : "",
+		         fault->when ? fault->when : "", fault->proved ? "" : " not proved");
 		bool left = x > 0.7 * PLOT_WIDTH;
 		fprintf(p->f,
 		        "<rect class=bar x=%.1f y=%.1f width=%.1f height=7 rx=1 /><text "

@@ -117,7 +117,11 @@ json_faults(struct json_out *j, const struct drill_run *r)
 		json_out_text(j, "id", f->action->id);
 		json_out_text(j, "action", script_action_name(f->action->kind));
 		json_out_text(j, "target", f->target);
-		json_out_int(j, "step", f->action->k);
+		json_out_text(j, "when", f->when);
+		if (f->action->k < 0)
+			json_out_real(j, "step", NAN);
+		else
+			json_out_int(j, "step", f->action->k);
 		json_time(j, r, "t_s", f->action->k);
 		json_out_bool(j, "heals", f->heals);
 		json_out_bool(j, "proved", f->proved);

@@ -88,6 +88,7 @@ load_unit(struct verb_call *c, const struct drill_order *o, const char *file, si
 	struct err err = ERR_INIT;
 	int status = EXIT_OK;
 	u->file = file;
+	u->combination = combination;
 	if (script_topology(file, &u->topology, &err))
 		return verb_fail(c, &err, NULL);
 	u->topo = verb_load_topo(c, u->topology, &status);
@@ -394,6 +395,12 @@ say_plan(const struct drill_unit *u, const struct drill_order *o)
 		printf("  %-12s %-6s %-8s %s\n", at, script_action_name(a->kind),
 		       drill_target(u->topo, a), a->id);
 	}
+	for (size_t i = 0; i < s->n_whens; i++)
+		printf("  %s when %s\n", s->whens[i].id, s->whens[i].text);
+	for (size_t i = 0; i < s->n_missed; i++)
+		printf("  %-12s %-6s %-8s %s\n", "open",
+		       script_action_name(s->missed[i].action.kind),
+		       drill_target(u->topo, &s->missed[i].action), s->missed[i].action.id);
 	for (size_t i = 0; i < s->checks->n_checks; i++)
 		printf("  expect       %-10s %s: %s\n", drill_kind_name(s->checks->checks[i].kind),
 		       s->checks->checks[i].id, s->checks->checks[i].text);

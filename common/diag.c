@@ -31,6 +31,19 @@ diag_list_free(struct diag_list *l)
 	diag_list_init(l);
 }
 
+void
+diag_list_cut(struct diag_list *l, size_t from)
+{
+	while (l->n > from) {
+		struct diag *d = &l->d[--l->n];
+		l->n_errors -= d->level == DIAG_ERROR;
+		free(d->file);
+		free(d->text);
+		free(d->help);
+		free(d->source);
+	}
+}
+
 static char *
 format(const char *fmt, va_list ap)
 {

@@ -36,6 +36,8 @@ enum { DIAG_MAX = 200 };
 
 void diag_list_init(struct diag_list *);
 void diag_list_free(struct diag_list *);
+/* Forgets the entries from index `from` on, which are in the order in which they were added. */
+void diag_list_cut(struct diag_list *, size_t from);
 struct diag *diag_add(struct diag_list *, enum diag_level, const char *file, unsigned line,
                       unsigned column, unsigned length, const char *source, const char *fmt, ...)
 	__attribute__((format(printf, 8, 9)));

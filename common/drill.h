@@ -27,9 +27,11 @@ enum drill_kind {
 };
 const char *drill_kind_name(enum drill_kind);
 
-enum drill_moment_kind { MOMENT_NONE, MOMENT_TIME, MOMENT_EVENT };
+/* MOMENT_NEVER: an action that does not take place. */
+enum drill_moment_kind { MOMENT_NONE, MOMENT_TIME, MOMENT_EVENT, MOMENT_NEVER };
 struct drill_moment {
 	enum drill_moment_kind kind;
+	bool found;                  /* TIME: of an action whose time is not in the file */
 	int64_t ns;                  /* TIME; EVENT: offset to the first match */
 	char event[DRILL_EVENT_MAX]; /* EVENT: pattern */
 	char text[DRILL_EVENT_MAX];  /* as written */

@@ -210,7 +210,7 @@ load_head(struct script_build *b, const struct yamldoc_node *root, const char *p
 }
 
 static int
-take_actions(const struct script_build *b, const char *path, struct script *s)
+take_actions(struct script_build *b, const char *path, struct script *s)
 {
 	s->path = strdup(path);
 	s->actions = calloc(b->n_actions + 1, sizeof *s->actions);
@@ -218,7 +218,29 @@ take_actions(const struct script_build *b, const char *path, struct script *s)
 		return ERR_NOMEM;
 	memcpy(s->actions, b->actions, b->n_actions * sizeof *s->actions);
 	s->n = b->n_actions;
+	s->whens = b->whens;
+	s->n_whens = b->n_whens;
+	s->missed = b->missed;
+	s->n_missed = b->n_missed;
+	b->whens = NULL;
+	b->missed = NULL;
+	b->n_whens = 0;
 	return 0;
+}
+
+/* The longest `for` in steady_state, as far as it can be read before the timeline. */
+static int64_t
+longest_gate(const struct yamldoc_node *list)
+{
+	int64_t longest = 0, ns;
+	char why[UNIT_WHY_MAX];
+	for (size_t i = 0; list && list->kind == YAMLDOC_LIST && i < list->n; i++) {
+		const struct yamldoc_node *v = yamldoc_get(list->items[i], "for");
+		if (v && v->kind == YAMLDOC_SCALAR && !unit_parse_ns(v->text, &ns, why) &&
+		    ns > longest)
+			longest = ns;
+	}
+	return longest;
 }
 
 static void
@@ -229,6 +251,7 @@ load_all(struct script_build *b, const struct yamldoc_node *root, const char *pa
 		return;
 	load_head(b, root, path, s);
 	const struct yamldoc_node *timeline = yamldoc_get(root, "timeline");
+	b->settled_ns = s->settle_ns + longest_gate(yamldoc_get(root, "steady_state"));
 	size_t before = b->d.diags->n_errors;
 	if (timeline)
 		script_build_timeline(b, timeline);
@@ -263,6 +286,7 @@ script_load_with(const char *path, const struct topo *topo, const struct script_
 	size_t before = diags->n_errors, first = diags->n;
 	struct yamldoc *doc = NULL;
 	struct pool pool = { NULL };
+	struct runview *names = NULL;
 	int rc = yamldoc_load(path, diags, &doc, err);
 	if (rc)
 		return rc == ERR_INPUT ? bad_input(err, path, diags->n_errors - before) : rc;
@@ -275,6 +299,11 @@ script_load_with(const char *path, const struct topo *topo, const struct script_
 	b->d = (struct decoder){ .doc = doc, .diags = diags, .pool = &pool };
 	b->topo = topo;
 	b->options = options;
+	if (options->drill && runview_of(topo, NULL, 0, &names, err)) {
+		rc = err->code;
+		goto out;
+	}
+	b->names = names;
 	load_all(b, yamldoc_root(doc), path, s);
 	diag_list_sort(diags, first);
 	size_t n = diags->n_errors - before;
@@ -285,7 +314,12 @@ script_load_with(const char *path, const struct topo *topo, const struct script_
 	else if (take_actions(b, path, s))
 		rc = err_set(err, ERR_NOMEM, "%s: out of memory", path);
 out:
+	for (size_t i = 0; b && i < b->n_whens; i++)
+		expr_destroy(&b->whens[i].expr);
+	free(b ? b->whens : NULL);
+	free(b ? b->missed : NULL);
 	free(b);
+	runview_close(&names);
 	pool_free(&pool);
 	yamldoc_destroy(&doc);
 	if (rc)
@@ -329,6 +363,10 @@ script_destroy(struct script **s)
 	free((*s)->path);
 	free((*s)->topology);
 	free((*s)->actions);
+	for (size_t i = 0; i < (*s)->n_whens; i++)
+		expr_destroy(&(*s)->whens[i].expr);
+	free((*s)->whens);
+	free((*s)->missed);
 	drill_checks_destroy(&(*s)->checks);
 	free(*s);
 	*s = NULL;

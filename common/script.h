@@ -15,6 +15,7 @@
 
 #include "action.h"
 #include "err.h"
+#include "expr.h"
 #include "topo.h"
 
 enum script_target { TARGET_PROC, TARGET_LINK };
@@ -30,6 +31,29 @@ struct script_action {
 	double for_s;     /* NaN without a lease; the end is an action of its own */
 	int resistor_end; /* close: 0 the rule, 1 at link end a, 2 at end b */
 	unsigned line;    /* in the drill file, for messages */
+};
+
+enum script_when_state { WHEN_OPEN, WHEN_FIRED, WHEN_NEVER };
+
+/*
+ * `at: when CONDITION`. Nobody knows its time before the run; a rehearsal in memory finds it
+ * (broker/drill_rehearse.h) and hands it in with script_options.fired_ns.
+ */
+struct script_when {
+	char id[TOPO_ID_MAX];  /* of the action */
+	size_t entry;          /* its place in the timeline, from 0 */
+	struct expr *expr;     /* NULL: an event */
+	char text[EXPR_TEXT_MAX]; /* condition, or pattern of an event */
+	bool armed;            /* from_ns and until_ns are known */
+	int64_t from_ns, until_ns;
+	enum script_when_state state;
+	int64_t k;             /* WHEN_FIRED: the frame that showed it; the action is at k + 1 */
+};
+
+/* An action that does not take place, and why. */
+struct script_missed {
+	struct script_action action; /* at_ns and k: -1 */
+	char text[200];
 };
 
 struct script {
@@ -48,6 +72,9 @@ struct script {
 	struct drill_checks *checks; /* drill.h; NULL: nothing is expected */
 	size_t n;
 	struct script_action *actions; /* by k, then file order */
+	size_t n_whens, n_missed;
+	struct script_when *whens;
+	struct script_missed *missed;
 };
 
 /* How a file is read. */
@@ -55,8 +82,14 @@ struct script_options {
 	bool drill;         /* for `voltloom drill`: healing, matrix, leases that end in time */
 	size_t combination; /* of the matrix, < n_combinations */
 	size_t n_params;
-	char *const *params; /* "name=value", over `params` and `matrix` of the file */
+	char *const *params;    /* "name=value", over `params` and `matrix` of the file */
+	/* Per entry of the timeline: when its condition fired, SCRIPT_FIRED_*. NULL: all open. */
+	const int64_t *fired_ns;
+	size_t n_fired;
+	bool *beyond_blast;     /* may be NULL; set when blast_radius is violated */
 };
+
+enum { SCRIPT_FIRED_OPEN = -1, SCRIPT_FIRED_NEVER = -2 };
 
 struct diag_list;
 

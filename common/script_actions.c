@@ -64,6 +64,22 @@ take_with(struct decoder *d, const struct field *f, const struct yamldoc_node *v
 }
 
 static void
+take_after(struct decoder *d, const struct field *f, const struct yamldoc_node *v, void *target)
+{
+	(void)d, (void)f;
+	((struct script_entry *)target)->after = v;
+}
+
+static void
+take_within(struct decoder *d, const struct field *f, const struct yamldoc_node *v, void *target)
+{
+	struct script_entry *e = target;
+	e->within_place = v;
+	if (!decode_time(d, f->key, v, 0, INT64_C(1000000) * 1000000000, &e->within_ns))
+		e->within_ns = -1;
+}
+
+static void
 take_for(struct decoder *d, const struct field *f, const struct yamldoc_node *v, void *target)
 {
 	struct script_entry *e = target;
@@ -83,7 +99,14 @@ static const struct field fields_entry[] = {
 	  .offset = offsetof(struct script_entry, id),
 	  .doc = "name of the action; without it a1, a2, ... by its place in the list" },
 	CUSTOM("at", take_at,
-	       "plant time like 700ms, or relative to another action: kill + 50ms; required"),
+	       "plant time like 700ms, relative to another action: kill + 50ms, or `when "
+	       "CONDITION`, "
+	       "see below; required"),
+	CUSTOM("within", take_within, "`at: when`: how long the condition is looked at; required"),
+	CUSTOM("after", take_after,
+	       "`at: when`: a time or an action from which on it is looked at; without it the end "
+	       "of "
+	       "the steady state"),
 	CUSTOM("do", decode_do, "the action; required"),
 	CUSTOM("target", take_target, "id of a node, module or link, or a list of them; required"),
 	CUSTOM("with", take_with, "parameters of the action"),
@@ -120,7 +143,9 @@ static void
 load_entry(struct script_build *b, const struct yamldoc_node *v)
 {
 	struct script_entry *e = &b->entries[b->n_entries];
-	*e = (struct script_entry){ .place = v, .row = -1, .for_s = NAN, .for_ns = -1 };
+	*e = (struct script_entry){
+		.place = v, .row = -1, .for_s = NAN, .for_ns = -1, .within_ns = -1
+	};
 	snprintf(e->id, sizeof e->id, "a%zu", ++b->n_entries);
 	if (v->kind != YAMLDOC_MAP) {
 		decode_error(
@@ -147,27 +172,52 @@ load_entry(struct script_build *b, const struct yamldoc_node *v)
 			             e->id, b->entries[i].place->line);
 	if (e->row >= 0)
 		decode_with(b, e);
+	script_when_read(b, e, v);
 }
 
 /* ---- times ----------------------------------------------------------------------------------- */
 
-static bool resolve_at(struct script_build *, struct script_entry *);
+static enum script_at resolve_at(struct script_build *, struct script_entry *);
+
+/* "+ 50ms", "- 1ms", or nothing; `id` is what stands before it. */
+static bool
+read_offset(struct script_build *b, const struct yamldoc_node *v, const char *key, const char *op,
+            const char *id, int64_t *ns)
+{
+	char why[UNIT_WHY_MAX];
+	*ns = 0;
+	op += strspn(op, " ");
+	if (!*op)
+		return true;
+	bool minus = *op == '-';
+	if (*op != '+' && !minus) {
+		decode_error(&b->d, v, "%s: after '%s' comes '+' or '-' and a time, like %s + 50ms",
+		             key, id, id);
+		return false;
+	}
+	if (unit_parse_ns(op + 1 + strspn(op + 1, " "), ns, why)) {
+		decode_error(&b->d, v, "%s: %s", key, why);
+		return false;
+	}
+	*ns = minus ? -*ns : *ns;
+	return true;
+}
 
 /* "kill", "kill + 50ms", "kill - 1ms" */
-static bool
-resolve_relative(struct script_build *b, struct script_entry *e)
+static enum script_at
+resolve_relative(struct script_build *b, const struct script_entry *e, const struct yamldoc_node *v,
+                 const char *key, int64_t *ns)
 {
-	const char *text = e->at->text, *op = strpbrk(text, "+ ");
+	const char *text = v->text;
 	char id[TOPO_ID_MAX];
-	size_t len = op ? (size_t)(op - text) : strlen(text);
-	int64_t offset = 0;
-	char why[UNIT_WHY_MAX];
+	size_t len = strcspn(text, "+ ");
+	int64_t offset;
 	if (len >= sizeof id) {
-		decode_error(&b->d, e->at,
-		             "at: '%.60s' is neither a time like 700ms nor an action with one, "
+		decode_error(&b->d, v,
+		             "%s: '%.60s' is neither a time like 700ms nor an action with one, "
 		             "like kill + 50ms",
-		             text);
-		return false;
+		             key, text);
+		return AT_BAD;
 	}
 	memcpy(id, text, len);
 	id[len] = '\0';
@@ -179,66 +229,67 @@ resolve_relative(struct script_build *b, struct script_entry *e)
 			other = &b->entries[i];
 	}
 	if (!other) {
-		struct diag *g = decode_error(&b->d, e->at, "at: there is no action '%s'", id);
+		struct diag *g = decode_error(&b->d, v, "%s: there is no action '%s'", key, id);
 		decode_suggest(g, id, names, b->n_entries, "actions");
-		return false;
+		return AT_BAD;
 	}
-	while (op && *op == ' ')
-		op++;
-	if (op && *op) {
-		bool minus = *op == '-';
-		if (*op != '+' && !minus) {
-			decode_error(&b->d, e->at,
-			             "at: after '%s' comes '+' or '-' and a time, like %s + 50ms",
-			             id, id);
-			return false;
-		}
-		for (op++; *op == ' ';)
-			op++;
-		if (unit_parse_ns(op, &offset, why)) {
-			decode_error(&b->d, e->at, "at: %s", why);
-			return false;
-		}
-		offset = minus ? -offset : offset;
-	}
+	if (!read_offset(b, v, key, text + len, id, &offset))
+		return AT_BAD;
 	if (other->at_state == AT_BUSY) {
-		decode_error(&b->d, e->at, "at: '%s' and '%s' wait for each other", e->id,
+		decode_error(&b->d, v, "%s: '%s' and '%s' wait for each other", key, e->id,
 		             other->id);
-		return false;
+		return AT_BAD;
 	}
-	if (!resolve_at(b, other))
-		return false;
-	e->at_ns = other->at_ns + offset;
-	return true;
+	enum script_at state = resolve_at(b, other);
+	*ns = other->at_ns + offset;
+	return state;
 }
 
-static bool
-resolve_at(struct script_build *b, struct script_entry *e)
+static enum script_at
+resolve_time(struct script_build *b, const struct script_entry *e, const struct yamldoc_node *v,
+             const char *key, int64_t *ns)
 {
 	const int64_t max_ns = INT64_C(1000000) * 1000000000;
 	char why[UNIT_WHY_MAX];
-	if (e->at_state == AT_KNOWN || e->at_state == AT_BAD || !e->at)
-		return e->at_state == AT_KNOWN;
-	e->at_state = AT_BUSY;
-	bool ok = true;
-	if (e->at->kind != YAMLDOC_SCALAR) {
-		decode_error(&b->d, e->at, "at: a time is wanted, not %s", yamldoc_what(e->at));
-		ok = false;
-	} else if ((e->at->text[0] >= '0' && e->at->text[0] <= '9') || e->at->text[0] == '-') {
-		if (unit_parse_ns(e->at->text, &e->at_ns, why)) {
-			decode_error(&b->d, e->at, "at: %s", why);
-			ok = false;
+	enum script_at state = AT_KNOWN;
+	if (v->kind != YAMLDOC_SCALAR) {
+		decode_error(&b->d, v, "%s: a time is wanted, not %s", key, yamldoc_what(v));
+		return AT_BAD;
+	}
+	if ((v->text[0] >= '0' && v->text[0] <= '9') || v->text[0] == '-') {
+		if (unit_parse_ns(v->text, ns, why)) {
+			decode_error(&b->d, v, "%s: %s", key, why);
+			return AT_BAD;
 		}
 	} else {
-		ok = resolve_relative(b, e);
+		state = resolve_relative(b, e, v, key, ns);
 	}
-	if (ok && (e->at_ns < 0 || e->at_ns > max_ns)) {
-		decode_error(&b->d, e->at, "at: %.9g s is not in [0, 1e+06] s",
-		             (double)e->at_ns * 1e-9);
-		ok = false;
+	if (state == AT_KNOWN && (*ns < 0 || *ns > max_ns)) {
+		decode_error(&b->d, v, "%s: %.9g s is not in [0, 1e+06] s", key,
+		             (double)*ns * 1e-9);
+		return AT_BAD;
 	}
-	e->at_state = ok ? AT_KNOWN : AT_BAD;
-	return ok;
+	return state;
+}
+
+static enum script_at
+resolve_at(struct script_build *b, struct script_entry *e)
+{
+	if (e->at_state != AT_UNKNOWN)
+		return e->at_state;
+	if (!e->at)
+		return AT_BAD;
+	e->at_state = AT_BUSY;
+	if (e->when) {
+		int64_t from_ns = b->settled_ns;
+		enum script_at from = AT_KNOWN;
+		if (e->after)
+			from = resolve_time(b, e, e->after, "after", &from_ns);
+		e->at_state = script_when_resolve(b, e, from, from_ns);
+	} else {
+		e->at_state = resolve_time(b, e, e->at, "at", &e->at_ns);
+	}
+	return e->at_state;
 }
 
 /* ---- targets --------------------------------------------------------------------------------- */
@@ -384,6 +435,16 @@ add_target(struct script_build *b, const struct script_entry *e, const struct ya
 		add_lease_end(b, e, a);
 }
 
+static void
+miss(struct script_build *b, const struct script_entry *e, size_t from)
+{
+	char why[200];
+	script_when_why(e, why);
+	for (size_t i = from; i < b->n_actions; i++)
+		if (!(b->flags[i] & SCRIPT_LEASE_END))
+			script_when_miss(b, &b->actions[i], why);
+}
+
 void
 script_build_timeline(struct script_build *b, const struct yamldoc_node *list)
 {
@@ -403,7 +464,7 @@ script_build_timeline(struct script_build *b, const struct yamldoc_node *list)
 		load_entry(b, list->items[i]);
 	for (size_t i = 0; i < b->n_entries; i++) {
 		struct script_entry *e = &b->entries[i];
-		bool timed = resolve_at(b, e);
+		enum script_at at = resolve_at(b, e);
 		if (e->row < 0 || !e->target)
 			continue;
 		/* Names are checked also when the time is bad. */
@@ -413,7 +474,9 @@ script_build_timeline(struct script_build *b, const struct yamldoc_node *list)
 			add_target(b, e,
 			           e->target->kind == YAMLDOC_LIST ? e->target->items[j]
 			                                           : e->target);
-		if (!timed)
+		if (at == AT_OPEN)
+			miss(b, e, keep);
+		if (at != AT_KNOWN)
 			b->n_actions = keep;
 		if (e->target->kind == YAMLDOC_LIST && n == 0)
 			decode_error(&b->d, e->target, "target: the list is empty");

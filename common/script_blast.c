@@ -71,6 +71,12 @@ check_protected(struct script_build *b, const struct yamldoc_node *v)
 			             b->actions[i].id, v->text);
 			return;
 		}
+	for (size_t i = 0; i < b->n_missed; i++)
+		if (is_target(b, &b->missed[i].action, v->text)) {
+			decode_error(&b->d, v, "action '%s' is aimed at '%s'",
+			             b->missed[i].action.id, v->text);
+			return;
+		}
 }
 
 static void
@@ -87,6 +93,8 @@ check_down(struct script_build *b, uint32_t most)
 			continue;
 		if (++down <= most)
 			continue;
+		if (b->options->beyond_blast)
+			*b->options->beyond_blast = true;
 		decode_error(
 			&b->d, b->places[i],
 			"action '%s' takes down node %u at the same time; blast_radius allows %u",

@@ -6,6 +6,7 @@
  *   script_actions.c   entries of the timeline; times; targets
  *   script_params.c    ${name}
  *   script_check.c     what cannot happen in this order (a start without a kill), leases, healing
+ *   script_when.c      actions that wait for a condition
  *   script_text.c      values with ${names} inside, errors at a place in them
  *   script_event.c     patterns of events, moments
  *   script_blast.c     blast_radius
@@ -41,7 +42,10 @@ struct script_entry {
 	double for_s;
 	int64_t for_ns; /* -1: none */
 	int64_t at_ns;
-	enum { AT_UNKNOWN, AT_BUSY, AT_KNOWN, AT_BAD } at_state;
+	enum script_at { AT_UNKNOWN, AT_BUSY, AT_KNOWN, AT_BAD, AT_OPEN } at_state;
+	const struct yamldoc_node *within_place, *after;
+	int64_t within_ns;
+	struct script_when *when; /* NULL: its time is in the file */
 };
 
 struct script_build {
@@ -56,6 +60,12 @@ struct script_build {
 	const struct yamldoc_node *places[SCRIPT_ACTIONS_MAX]; /* of the actions, for messages */
 	unsigned flags[SCRIPT_ACTIONS_MAX];                    /* enum script_flag */
 	size_t n_actions;
+	const struct runview *names;  /* of the mesh's signals */
+	int64_t settled_ns;           /* end of the steady state before the first action */
+	bool lenient; /* some condition has not fired: what cannot happen then is missed, no error */
+	size_t n_whens, n_missed;
+	struct script_when *whens; /* room for all entries */
+	struct script_missed *missed;
 	bool timed; /* the actions are in order and their steps are known */
 };
 
@@ -82,6 +92,18 @@ const char *script_build_parameter(struct script_build *, const struct yamldoc_n
 void script_build_matrix(struct script_build *, struct script *);
 /* After the timeline. */
 void script_build_expect(struct script_build *, const struct yamldoc_node *root, struct script *);
+
+/* ---- script_when.c -------------------------------------------------------------------------- */
+
+/* `raw` is the entry without its parameters put in. Reads "when CONDITION" of `at`. */
+void script_when_read(struct script_build *, struct script_entry *, const struct yamldoc_node *raw);
+/* The time of such an entry; `from` is what `after` says (AT_OPEN: what it waits for is open). */
+enum script_at script_when_resolve(struct script_build *, struct script_entry *, enum script_at from,
+                                   int64_t from_ns);
+/* An action that does not take place. */
+void script_when_miss(struct script_build *, const struct script_action *, const char *why);
+/* Why the actions of an open entry are missed. */
+void script_when_why(const struct script_entry *, char text[200]);
 
 /* ---- script_text.c -------------------------------------------------------------------------- */
 

@@ -430,10 +430,18 @@ script_build_check(struct script_build *b)
 	order(b);
 	size_t keep = 0, before = b->d.diags->n_errors;
 	for (size_t i = 0; i < b->n_actions; i++) {
+		size_t n = b->d.diags->n, errors = b->d.diags->n_errors;
 		if (!check_action(b, &s, i))
 			b->flags[i] |= SCRIPT_DROPPED;
 		else
 			check_in_time(b, i);
+		if (!b->lenient || b->d.diags->n_errors == errors || b->d.diags->n == n)
+			continue;
+		/* It counts on something that has not fired. */
+		if (!(b->flags[i] & SCRIPT_LEASE_END))
+			script_when_miss(b, &b->actions[i], b->d.diags->d[n].text);
+		diag_list_cut(b->d.diags, n);
+		b->flags[i] |= SCRIPT_DROPPED;
 	}
 	if (heals && b->d.diags->n_errors == before)
 		heal_all(b, &s);

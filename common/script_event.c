@@ -149,6 +149,20 @@ action_time(const struct script_build *b, const char *id, int64_t *ns)
 	return found;
 }
 
+/* An action, or the end of one, that does not take place. */
+static bool
+never_acts(const struct script_build *b, const char *id)
+{
+	size_t n = strlen(id);
+	size_t begin = n > 4 && !strcmp(id + n - 4, ".end") ? n - 4 : n;
+	for (size_t i = 0; b->lenient && i < b->n_entries; i++) {
+		const char *name = b->entries[i].id;
+		if (!strcmp(name, id) || (strlen(name) == begin && !strncmp(name, id, begin)))
+			return true;
+	}
+	return false;
+}
+
 static bool
 unknown_moment(struct script_build *b, const struct script_text *t, const char *key,
                const char *word)
@@ -187,7 +201,12 @@ script_event_moment(struct script_build *b, const struct yamldoc_node *v, const 
 		return false;
 	}
 	snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : sizeof word - 1), t.s);
+	m->found = b->n_whens > 0;
 	if (!action_time(b, word, &m->ns)) {
+		if (never_acts(b, word)) {
+			m->kind = MOMENT_NEVER;
+			return true;
+		}
 		if (!script_event_starts(t.s, n))
 			return unknown_moment(b, &t, key, word);
 		m->kind = MOMENT_EVENT;

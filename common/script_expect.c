@@ -254,7 +254,9 @@ static void
 check_window(struct work *w, const struct yamldoc_node *v, const struct drill_check *c)
 {
 	int64_t end = w->b->duration_ns, to = end;
-	if (!w->b->timed || end == INT64_MAX || c->from.kind == MOMENT_EVENT)
+	bool open = c->from.kind == MOMENT_EVENT || c->from.kind == MOMENT_NEVER ||
+	            c->until.kind == MOMENT_NEVER || c->from.found || c->until.found;
+	if (!w->b->timed || end == INT64_MAX || open)
 		return;
 	int64_t from = c->from.kind == MOMENT_TIME ? c->from.ns : 0;
 	if (c->until.kind == MOMENT_TIME)
@@ -383,17 +385,14 @@ read_list(struct work *w, const struct yamldoc_node *list, const char *key, size
 void
 script_build_expect(struct script_build *b, const struct yamldoc_node *root, struct script *s)
 {
-	struct runview *names = NULL;
-	struct work w = { .b = b, .s = s };
-	struct err err = ERR_INIT;
+	struct work w = { .b = b, .s = s, .names = b->names };
 	if (!b->options->drill)
 		return;
 	w.c = s->checks = calloc(1, sizeof *w.c);
-	if (!w.c || runview_of(b->topo, NULL, 0, &names, &err)) {
+	if (!w.c) {
 		b->d.nomem = true;
 		return;
 	}
-	w.names = names;
 	read_list(&w, yamldoc_get(root, "steady_state"), "steady_state", DRILL_GATES_MAX,
 	          read_gate);
 	read_list(&w, yamldoc_get(root, "expect"), "expect", DRILL_CHECKS_MAX, read_check);
@@ -401,6 +400,5 @@ script_build_expect(struct script_build *b, const struct yamldoc_node *root, str
 	const struct yamldoc_node *abort_if = yamldoc_get(root, "abort_if");
 	struct script_text t;
 	if (abort_if && script_text_expand(b, abort_if, "abort_if", &t))
-		w.c->abort_if = script_text_expr(b, names, &t, EXPR_CONDITION);
-	runview_close(&names);
+		w.c->abort_if = script_text_expr(b, b->names, &t, EXPR_CONDITION);
 }

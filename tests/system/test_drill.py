@@ -52,7 +52,8 @@ def validate(value, rule, root, at="$"):
     check("const" not in rule or value == rule["const"], f"{at}: {value!r}")
     check("enum" not in rule or value in rule["enum"], f"{at}: {value!r} not in {rule.get('enum')}")
     check("pattern" not in rule or re.search(rule["pattern"], value), f"{at}: {value!r}")
-    check("minimum" not in rule or value >= rule["minimum"], f"{at}: {value}")
+    number = is_type(value, "number")
+    check(not number or value >= rule.get("minimum", value), f"{at}: {value}")
     check("maximum" not in rule or value <= rule["maximum"], f"{at}: {value}")
     check("exclusiveMinimum" not in rule or value > rule["exclusiveMinimum"], f"{at}: {value}")
     if isinstance(value, dict):
@@ -184,6 +185,64 @@ def not_judged():
         judge(home, "", "--param", "nothing=1", status=3)
         judge(home, "", "--seeds", "5..1", status=64)
         judge(home, "", "--report", f"{home.dir}/r.html", "--seeds", "1..2", status=64)
+
+
+# What a timeline waits for: 1.9 kW more on n2 at 20 ms pull its bus down.
+WAITS = f"""drill: 1
+name: waits
+topology: {MESH}
+time: {{ duration: 80ms, settle: 10ms, recover: 20ms }}
+timeline:
+  - {{ id: more, at: 20ms, do: load, target: n2, with: {{ level: 2kW }} }}
+  - {{ id: kill, at: when node.n2.v < BOUND, after: more, within: 20ms, do: kill, target: n3 }}
+  - {{ id: back, at: kill + 5ms, do: start, target: n3 }}
+  - {{ id: cut, at: when joined subject=n3, after: back, within: 5ms, do: cut, target: l1, for: 2ms }}
+"""
+
+
+def waits():
+    """An action on a condition acts in the step after the first frame that shows it; then its time
+    is that of any other action. One that does not fire is inconclusive, and what counts on it."""
+    with Home() as home:
+        expect = ('expect:\n  - { id: x, event: "link.open link=l2 cause=death", after: kill, within: 1ms }\n'
+                  '  - { id: y, never: "link.open link=l1 cause=cut", until: cut }\n')
+        head = WAITS.replace("BOUND", "47.9V")
+        result, _ = judge(home, expect, "--out", f"{home.dir}/m", head=head, status=0)
+        faults = {f["id"]: f for f in result["faults"]}
+        check(faults["kill"]["when"] == "node.n2.v < 47.9V" and all(f["proved"] for f in result["faults"]),
+              result["faults"])
+        # Against an export of the same run: frame k - 1 is the first whose whole sample is below.
+        k = faults["kill"]["step"]
+        csv = home.ok("export", f"{home.dir}/m", "--signals", "node.n2.v_max", "--every", "100us").out
+        volts = [float(line.split(",")[1]) for line in csv.splitlines()[1:]]
+        check(k > 201 and volts[k - 1] < 47.9 <= min(volts[201:k - 1]), (k, volts[195:k + 2]))
+        check(faults["back"]["step"] >= k + 50 and
+              faults["cut"]["step"] == faults["back"]["step"] + 2, faults)
+        # Real processes: the same bytes; so does the same timeline with the times written down.
+        path = home.file("w.yaml", head + expect)
+        home.ok("drill", path, "--out", f"{home.dir}/p")
+        for name in ("result.json", "report.html"):
+            check(open(f"{home.dir}/p/{name}", "rb").read() == open(f"{home.dir}/m/{name}", "rb").read(),
+                  f"{name} differs between processes and memory")
+        fixed = re.sub(r"at: when joined.*?do: cut", f"at: {faults['cut']['step'] * 100}us, do: cut",
+                       re.sub(r"at: when node.*?do: kill", f"at: {k * 100}us, do: kill", head))
+        check("when" not in fixed, fixed)
+        same, _ = judge(home, expect, head=fixed, status=0)
+        check(same["trace"] == result["trace"], "the trace of fixed times differs")
+        # A bound that is never reached: nothing fires, and the line says it again.
+        never = WAITS.replace("BOUND", "20V")
+        result, r = judge(home, expect, head=never, status=2)
+        check([f["id"] for f in result["faults"] if not f["proved"]] == ["kill", "back", "cut"], result)
+        check("its condition did not hold from 0.02 s to 0.04 s" in r.out and
+              entry(result, "x")["verdict"] == "inconclusive", r)
+        line = re.search(r"reproduce: (voltloom drill .*)", r.out).group(1)
+        again = home.vl(*shlex.split(line)[1:], "--json", "-").wants(2)
+        check(json.loads(again.out.splitlines()[0]) == result, "not reproduced")
+        # Timelines that turn out to be wrong: beyond the blast radius, or impossible.
+        judge(home, "blast_radius: { max_nodes_down: 0 }\n", head=head, status=5)
+        twice = head + "  - { id: again, at: kill + 1ms, do: kill, target: n3 }\n"
+        _, r = judge(home, "", head=twice, status=3)
+        check("'n3' is already down" in r.out, r)
 
 
 # ---- evidence ---------------------------------------------------------------------------------
@@ -324,5 +383,5 @@ def process_dies():
 
 
 if __name__ == "__main__":
-    run_cases([wrong_bounds, steady_state, not_judged, same_bytes, sweep, shipped, words, interrupted,
+    run_cases([wrong_bounds, steady_state, not_judged, waits, same_bytes, sweep, shipped, words, interrupted,
                killed, too_slow, process_dies])
