@@ -205,7 +205,7 @@ def waits():
     is that of any other action. One that does not fire is inconclusive, and what counts on it."""
     with Home() as home:
         expect = ('expect:\n  - { id: x, event: "link.open link=l2 cause=death", after: kill, within: 1ms }\n'
-                  '  - { id: y, never: "link.open link=l1 cause=cut", until: cut }\n')
+                  '  - { id: y, never: "link.open link=l1 cause=cut", until: back }\n')
         head = WAITS.replace("BOUND", "47.9V")
         result, _ = judge(home, expect, "--out", f"{home.dir}/m", head=head, status=0)
         faults = {f["id"]: f for f in result["faults"]}
@@ -219,8 +219,7 @@ def waits():
         check(faults["back"]["step"] >= k + 50 and
               faults["cut"]["step"] == faults["back"]["step"] + 2, faults)
         # Real processes: the same bytes; so does the same timeline with the times written down.
-        path = home.file("w.yaml", head + expect)
-        home.ok("drill", path, "--out", f"{home.dir}/p")
+        home.ok("drill", f"{home.dir}/d.yaml", "--out", f"{home.dir}/p")
         for name in ("result.json", "report.html"):
             check(open(f"{home.dir}/p/{name}", "rb").read() == open(f"{home.dir}/m/{name}", "rb").read(),
                   f"{name} differs between processes and memory")
