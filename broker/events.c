@@ -163,6 +163,8 @@ each_argument(const struct events *ev, const struct events_item *it,
 		put(arg, c->a, NULL, x[1]);
 	if (c->b && !isnan(x[2]))
 		put(arg, c->b, NULL, x[2]);
+	if (x[0] == CMD_AGE || x[0] == CMD_UNAGE)
+		put(arg, "booked_j", NULL, x[3]);
 }
 
 /* ---- collecting -------------------------------------------------------------------------------

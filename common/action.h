@@ -35,6 +35,8 @@ enum action_rule {
 /* clang-format off */
 /*        KIND   name     rule             on                   for:   command    undo  what it does */
 #define ACTION_TABLE(X)                                                                                     \
+	X(AGE,   "age",   RULE_FAULT,      ON_NODE,             true,  CMD_AGE,   CMD_UNAGE,                \
+	  "a supercapacitor loses capacitance and gains resistance, at its voltage")                       \
 	X(CLOSE, "close", RULE_LINK,       ON_LINK,             false, CMD_CLOSE, 0,                        \
 	  "closes a link that is open")                                                                     \
 	X(CONT,  "cont",  RULE_BEGIN_LIFE, ON_NODE | ON_MODULE, false, 0,         0,                        \
@@ -47,6 +49,8 @@ enum action_rule {
 	  "SIGKILL; from step K on every neighbour's link is open")                                         \
 	X(LOAD,  "load",  RULE_LEVEL,      ON_NODE,             true,  CMD_LOAD,  0,                        \
 	  "takes a node's built-in load to a level")                                                        \
+	X(SC_OPEN, "sc_open", RULE_FAULT,  ON_NODE,             true,  CMD_SC_OPEN, CMD_SC_CLOSE,           \
+	  "the string of a supercapacitor opens; it keeps its charge")                                     \
 	X(SHORT, "short", RULE_FAULT,      ON_NODE,             true,  CMD_SHORT, 0,                        \
 	  "a resistance from the bus to ground")                                                            \
 	X(START, "start", RULE_BEGIN_LIFE, ON_NODE | ON_MODULE, false, 0,         0,                        \
@@ -78,6 +82,8 @@ extern const char *const action_later[];
 /* `with:` of any action; what was not given is NaN, "" or 0. */
 struct action_with {
 	double bypass_s;       /* close */
+	double c_part;         /* age */
+	double esr_part;       /* age */
 	double level_w;        /* load */
 	double precharge_ohm;  /* close */
 	double r_ohm;          /* short */

@@ -12,6 +12,13 @@
 		.doc = text                                                             \
 	}
 
+static const struct field with_age[] = {
+	NUMBER("c", c_part, UNIT_PERCENT, 0.01, 1, NULL,
+	       "capacitance, of that in the topology; without it as it is"),
+	NUMBER("esr", esr_part, UNIT_NONE, 1, 1000, NULL,
+	       "series resistance, times that in the topology; without it as it is"),
+};
+
 static const struct field with_close[] = {
 	NUMBER("precharge", precharge_ohm, UNIT_OHM, 1e-3, 100, NULL,
 	       "resistor while the ends differ; without it the link's own"),
@@ -56,6 +63,7 @@ static const struct schema schema_none = { .what = "with" };
 #define WITH(name)                                                            \
 	static const struct schema schema_##name = { "with", "", with_##name, \
 		                                     sizeof with_##name / sizeof *with_##name }
+WITH(age);
 WITH(close);
 WITH(cut);
 WITH(kill);
@@ -63,6 +71,8 @@ WITH(load);
 WITH(short);
 
 const struct action_params action_params[SCRIPT_KINDS_] = {
+	[SCRIPT_AGE] = { .with = &schema_age,
+	                 .words = { ACTION_OF(c_part), ACTION_OF(esr_part) } },
 	[SCRIPT_CLOSE] = { .with = &schema_close,
 	                   .words = { ACTION_OF(precharge_ohm), ACTION_OF(bypass_s) } },
 	[SCRIPT_CONT] = { .with = &schema_none },
@@ -72,6 +82,7 @@ const struct action_params action_params[SCRIPT_KINDS_] = {
 	[SCRIPT_LOAD] = { .with = &schema_load,
 	                  .needs = { { "level", "the power to go to" } },
 	                  .words = { ACTION_OF(level_w), ACTION_OF(ramp_s) } },
+	[SCRIPT_SC_OPEN] = { .with = &schema_none },
 	[SCRIPT_SHORT] = { .with = &schema_short,
 	                   .needs = { { "r", "the resistance of the fault" } },
 	                   .words = { ACTION_OF(r_ohm), ACTION_LEASE } },
@@ -93,15 +104,17 @@ const struct action action_table[SCRIPT_KINDS_] = {
 };
 
 const char *const action_later[] = {
-	"age",       "agent_freeze", "agent_reset", "bias",       "brownout", "corrupt",
+	"agent_freeze", "agent_reset", "bias",       "brownout", "corrupt",
 	"degrade",   "derate",       "duplicate",   "feed_loss",  "flood",    "hang",
 	"partition", "plug",         "ramp",        "relay_kill", "reorder",  "sag",
-	"sc_open",   "stuck",        "surge",       "swap",       "unplug",   NULL,
+	"stuck",        "surge",       "swap",       "unplug",   NULL,
 };
 
 /* In the order of the members. */
 const struct action_with action_no_with = {
 	.bypass_s = NAN,
+	.c_part = NAN,
+	.esr_part = NAN,
 	.level_w = NAN,
 	.precharge_ohm = NAN,
 	.r_ohm = NAN,

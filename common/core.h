@@ -119,11 +119,15 @@ struct core_in {
 /* kind, number (recorded: it stays), name, names of the parameters a and b (NULL: not shown), unit of
  * a for people. In alphabetical order. */
 #define CORE_CMD_TABLE(X)                                                                          \
+	X(CMD_AGE,     40, "age",     "c_part", "esr_part", NULL) /* supercapacitor: parts of what it is in the topology; NaN: stays */ \
 	X(CMD_CLOSE,    3, "close",   "precharge_ohm", "bypass_s", NULL) /* b after closing; c = +1 resistor here, -1 at the peer */ \
 	X(CMD_CUT,      1, "cut",     NULL, NULL, NULL) /* open the contactors of link `chan` (the other end gets the same command) */ \
 	X(CMD_HEAL,     2, "heal",    NULL, NULL, NULL) /* close it again by the rule of docs/models (pre-charge, then bypass) */ \
 	X(CMD_LOAD,     4, "load",    "level_w", "ramp_s", "W") /* built-in load */                        \
+	X(CMD_SC_CLOSE, 41, "sc_close", NULL, NULL, NULL) /* its string */                                  \
+	X(CMD_SC_OPEN,  42, "sc_open", NULL, NULL, NULL)                                                    \
 	X(CMD_SHORT,    5, "short",   "r_ohm", "for_s", "Ohm")  /* fault on the bus; b NaN: until CMD_UNSHORT */ \
+	X(CMD_UNAGE,   43, "unage",   NULL, NULL, NULL)                                                    \
 	X(CMD_UNSHORT,  6, "unshort", NULL, NULL, NULL)
 /* clang-format on */
 
@@ -147,7 +151,7 @@ struct core_cmd {
 	X(EV_PORT_OPEN, "port.open", "port")    /* a: enum open_cause, b: rx */                            \
 	X(EV_PORT_CLOSE, "port.close", "port")  /* a port (re)joined */                                    \
 	X(EV_JOINED, "joined", "subject")       /* this process starts at J > 0; a: incarnation */         \
-	X(EV_FAULT, "fault.fired", "fault")     /* a: enum core_cmd_kind, b: parameter a, c: parameter b */ \
+	X(EV_FAULT, "fault.fired", "fault")     /* a: enum core_cmd_kind, b: parameter a, c: parameter b, d: energy booked as abandoned */ \
 	X(EV_PARK, "park", "subject")           /* scripted kill: last frame is k */                       \
 	X(EV_OWNER, "takeover", "module")       /* module: a: new owner's input, b: epoch */               \
 	X(EV_UNSERVED, "unserved", "subject")   /* a: 1 begins, 0 ends */                                  \

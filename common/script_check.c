@@ -211,6 +211,21 @@ fault_last_k(const struct script_build *b, const struct script_action *a)
 	return a->k + (int64_t)ceil(a->for_s / topo_step_s(b->topo)) - 1;
 }
 
+/* Actions on a supercapacitor want one, and something to do. */
+static void
+check_supercap(struct script_build *b, const struct script_action *a, const struct yamldoc_node *at)
+{
+	if (a->kind != SCRIPT_AGE && a->kind != SCRIPT_SC_OPEN)
+		return;
+	const struct topo_node *n = &b->topo->nodes[a->target];
+	if (!n->p.has_sc && !n->p.has_store)
+		decode_error(&b->d, at, "%s: node '%s' has no supercapacitor",
+		             script_action_name(a->kind), n->id);
+	if (a->kind == SCRIPT_AGE && isnan(a->with.c_part) && isnan(a->with.esr_part))
+		decode_error(&b->d, at,
+		             "'with: { c: ..., esr: ... }' is missing: what ages, and how much");
+}
+
 static bool
 check_fault(struct script_build *b, struct state *s, const struct script_action *a,
             const struct yamldoc_node *at)
@@ -224,6 +239,7 @@ check_fault(struct script_build *b, struct state *s, const struct script_action 
 	}
 	if (!link)
 		check_up(b, s, a, at, false);
+	check_supercap(b, a, at);
 	if (*latest && a->k <= fault_last_k(b, *latest))
 		decode_error(&b->d, at, "%s: '%s' has one at that time (action '%s')",
 		             script_action_name(a->kind),

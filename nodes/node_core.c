@@ -479,11 +479,40 @@ node_core_catch_up(struct node_core *c, int64_t k)
 	}
 }
 
+/* What a command does to the supercapacitor, in parallel or behind its converter; returns the energy
+ * that is booked as abandoned. */
+static double
+node_core_supercap_command(struct node_core *c, const struct core_cmd *cmd)
+{
+	struct node_store *s = c->plant.store;
+	bool opens = cmd->kind == CMD_SC_OPEN, ages = cmd->kind == CMD_AGE;
+
+	if (!s && !(c->plant.c_sc_f > 0))
+		return 0;
+	if (ages || cmd->kind == CMD_UNAGE) {
+		double c_part = ages ? cmd->a : 1, esr_part = ages ? cmd->b : 1;
+		return s ? node_store_age(s, c_part, esr_part)
+		         : node_plant_age_sc(&c->plant, c_part, esr_part);
+	}
+	if (s)
+		node_store_open(s, opens);
+	else
+		node_plant_open_sc(&c->plant, opens);
+	return 0;
+}
+
 static void
 node_core_bus_command(struct node_core *c, const struct core_cmd *cmd, struct core_events *ev)
 {
-	core_event_add(ev, cmd->k, EV_FAULT, -1, cmd->kind, cmd->a, cmd->b, 0);
+	double booked_j = 0;
+
 	switch (cmd->kind) {
+	case CMD_AGE:
+	case CMD_SC_CLOSE:
+	case CMD_SC_OPEN:
+	case CMD_UNAGE:
+		booked_j = node_core_supercap_command(c, cmd);
+		break;
 	case CMD_LOAD:
 		pwl_track_set(&c->load, cmd->k * c->slice->step_ns, cmd->a,
 		              cmd->b > 0 ? cmd->b * 1e9 : 0);
@@ -504,6 +533,7 @@ node_core_bus_command(struct node_core *c, const struct core_cmd *cmd, struct co
 	default:
 		break;
 	}
+	core_event_add(ev, cmd->k, EV_FAULT, -1, cmd->kind, cmd->a, cmd->b, booked_j);
 }
 
 static void

@@ -1,6 +1,7 @@
 #include "node_plant.h"
 
 #include <assert.h>
+#include <math.h>
 
 #include "node_conv.h"
 #include "node_store.h"
@@ -26,11 +27,34 @@ node_plant_init(struct node_plant *p, const struct node_params *np, double dt_s,
 		                  .served = true };
 	node_feed_init(&p->feed, np->has_feed ? &np->feed : NULL, dt_s);
 	if (np->has_sc) {
-		p->c_sc_f = np->c_sc_f;
-		p->r_sc_ohm = np->r_sc_ohm;
+		p->c0_sc_f = p->c_sc_f = np->c_sc_f;
+		p->r0_sc_ohm = p->r_sc_ohm = np->r_sc_ohm;
 		p->v_sc_v = v_sc_v;
-		p->g_sc = 1 / (np->r_sc_ohm + dt_s / (2 * np->c_sc_f));
+		node_plant_open_sc(p, false);
 	}
+}
+
+void
+node_plant_open_sc(struct node_plant *p, bool open)
+{
+	assert(p->c_sc_f > 0);
+	p->sc_open = open;
+	p->g_sc = open ? 0 : 1 / (p->r_sc_ohm + p->dt_s / (2 * p->c_sc_f));
+}
+
+double
+node_plant_age_sc(struct node_plant *p, double c_part, double esr_part)
+{
+	const double half_v2 = 0.5 * p->v_sc_v * p->v_sc_v, was_f = p->c_sc_f;
+
+	assert(!(c_part <= 0) && !(esr_part <= 0));
+	if (!isnan(c_part))
+		p->c_sc_f = c_part * p->c0_sc_f;
+	if (!isnan(esr_part))
+		p->r_sc_ohm = esr_part * p->r0_sc_ohm;
+	node_plant_open_sc(p, p->sc_open);
+	p->abandoned_j += (was_f - p->c_sc_f) * half_v2;
+	return (was_f - p->c_sc_f) * half_v2;
 }
 
 /* Sets the nominal lent capacitance; energy that the floor of C_r creates or takes is booked. */

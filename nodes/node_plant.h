@@ -29,8 +29,8 @@ struct node_store;
 struct node_plant {
 	/* fixed */
 	size_t n; /* sub-steps */
-	double dt_s, c_bus_f, c_sc_f, r_sc_ohm;
-	double g_sc; /* S */
+	double dt_s, c_bus_f;
+	double c0_sc_f, r0_sc_ohm; /* when it was new */
 	struct node_feed feed;
 	size_t n_convs; /* converters on this bus (node_conv.h) */
 	struct node_conv *convs;
@@ -41,6 +41,9 @@ struct node_plant {
 	double g_links, g_fault; /* S */
 	const double *g_dark;    /* part of g_links that is gone, per sub-step; NULL: nothing */
 	/* state */
+	double g_sc; /* S; 0: none, or its string is open */
+	bool sc_open;
+	double c_sc_f, r_sc_ohm;
 	double v_v, v_sc_v;
 	/* of the last step */
 	double v_min_v, v_max_v, feed_avg_a, load_p_w;
@@ -60,6 +63,12 @@ void node_plant_init(struct node_plant *, const struct node_params *, double dt_
 #define NODE_C_MIN 0.02
 double node_plant_lend(struct node_plant *, double c_f);
 double node_plant_unlend(struct node_plant *, double c_f);
+
+/* The string of the supercapacitor in parallel opens, and closes again; it keeps its charge. */
+void node_plant_open_sc(struct node_plant *, bool open);
+/* Its capacitance and ESR become these parts of what they were new (NaN: stay), at the same voltage.
+ * Returns the energy that is gone with the capacitance; it is booked as abandoned. */
+double node_plant_age_sc(struct node_plant *, double c_part, double esr_part);
 
 double node_plant_stored_j(const struct node_plant *);
 

@@ -1,6 +1,7 @@
 #include "node_store.h"
 
 #include <assert.h>
+#include <math.h>
 
 #include "topo_rules.h"
 
@@ -192,8 +193,9 @@ node_store_age(struct node_store *s, double c_part, double esr_part)
 {
 	double before_j = 0.5 * s->c_f * s->v_v * s->v_v;
 
-	assert(c_part > 0 && esr_part > 0);
-	node_store_string(s, c_part * s->c0_f, esr_part * s->r0_ohm);
+	assert(!(c_part <= 0) && !(esr_part <= 0));
+	node_store_string(s, isnan(c_part) ? s->c_f : c_part * s->c0_f,
+	                  isnan(esr_part) ? s->r_ohm : esr_part * s->r0_ohm);
 	double gone_j = before_j - 0.5 * s->c_f * s->v_v * s->v_v;
 	s->abandoned_j += gone_j;
 	return gone_j;

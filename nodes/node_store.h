@@ -61,7 +61,7 @@ void node_store_settle(struct node_store *, double demand_w);
 
 /* The string opens, and closes again: what it holds, it keeps. */
 void node_store_open(struct node_store *, bool open);
-/* Capacitance and ESR become these parts of what they were new, at the same voltage. Returns the
+/* Capacitance and ESR become these parts of what they were new (NaN: stay), at the same voltage. Returns the
  * energy that is gone with the capacitance; it is booked as abandoned. */
 double node_store_age(struct node_store *, double c_part, double esr_part);
 

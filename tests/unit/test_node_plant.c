@@ -120,6 +120,38 @@ START_TEST(test_supercapacitor)
 }
 END_TEST
 
+/* A string that is open keeps its charge; half its capacitance is half its energy, which is booked. */
+START_TEST(test_supercapacitor_opens_and_ages)
+{
+	struct node_plant p;
+	const struct node_params np = {
+		.c_bus_f = 20e-3, .has_sc = true, .c_sc_f = 60e-3, .r_sc_ohm = 0.1
+	};
+
+	node_plant_init(&p, &np, DT, N, 50, 40);
+	double begun_j = node_plant_stored_j(&p);
+	node_plant_open_sc(&p, true);
+	run(&p, 0, 0, 15);
+	ck_assert_double_eq_tol(p.v_v, 50, 1e-12);
+	ck_assert_double_eq(p.v_sc_v, 40);
+	ck_assert_double_eq_tol(node_plant_age_sc(&p, 0.5, 3), 0.5 * 30e-3 * 1600, 1e-12);
+	ck_assert_double_eq_tol(node_plant_stored_j(&p) + p.abandoned_j, begun_j, 1e-12);
+	ck_assert_double_eq(p.v_sc_v, 40); /* ageing does not close it */
+	run(&p, 0, 0, 1);
+	ck_assert_double_eq(p.v_sc_v, 40);
+	/* 30 mF over 0.3 Ohm to 20 mF: 0.3 x 12 mF = 3.6 ms. */
+	node_plant_open_sc(&p, false);
+	run(&p, 0, 0, 15);
+	ck_assert_double_eq_tol(p.v_v - p.v_sc_v, 10 * exp(-1.5e-3 / (0.3 * 12e-3)), 2e-5);
+	ck_assert_double_eq_tol(node_plant_stored_j(&p) + p.abandoned_j + p.loss_j, begun_j, 1e-9);
+	/* What is not given stays; made new, the energy comes back. */
+	double v = p.v_sc_v, booked_j = p.abandoned_j;
+	ck_assert_double_eq(node_plant_age_sc(&p, NAN, 5), 0);
+	ck_assert_double_eq(p.abandoned_j, booked_j);
+	ck_assert_double_eq_tol(node_plant_age_sc(&p, 1, 1), -0.5 * 30e-3 * v * v, 1e-12);
+}
+END_TEST
+
 START_TEST(test_pays_ports)
 {
 	struct node_plant p;
@@ -171,6 +203,7 @@ main(void)
 	tcase_add_test(tc, test_brown_out);
 	tcase_add_test(tc, test_droop);
 	tcase_add_test(tc, test_supercapacitor);
+	tcase_add_test(tc, test_supercapacitor_opens_and_ages);
 	tcase_add_test(tc, test_pays_ports);
 	tcase_add_test(tc, test_lends_capacitance);
 	suite_add_tcase(s, tc);
