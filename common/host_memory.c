@@ -37,7 +37,10 @@ bury(struct host_memory *h, uint32_t proc, bool lossy)
 	struct mem_proc *mp = &h->procs[proc];
 	struct rec *rec = proc_take_rec(mp->p);
 
+	struct err err = ERR_INIT;
 	mp->last_frame = -1;
+	if (rec && rec_flush(rec, &err) < 0)
+		host_memory_fail(h, err.code, err.text);
 	h->bad += proc_bad_messages(mp->p);
 	if (rec) {
 		struct rec **recs = realloc(h->recs, (h->n_recs + 1) * sizeof(struct rec *));
@@ -105,7 +108,8 @@ on_spawn(void *arg, uint32_t proc, struct slice *slice)
 		              .report = io_report };
 	free(mp->io);
 	mp->io = a;
-	if (proc_create(slice, h->par.ops[slice->kind], &io, h->par.rec_dir, 0, &mp->p, &err) < 0) {
+	if (proc_create(slice, h->par.ops[slice->kind], &io, h->par.rec_dir, REC_BUFFERED, &mp->p, &err) <
+	    0) {
 		host_memory_fail(h, err.code, err.text);
 		return;
 	}

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { BLOCK_STEPS = 128 };
+
 enum term { SOURCE, USEFUL, LOSS, FAULT, STORED, UNSERVED, LINE, BOOKED, N_TERMS };
 
 /* Modules have no source, fault, lines. */
@@ -158,6 +160,53 @@ link_advance(const struct ledger_scan *c, struct link_scan *s, int64_t k)
 	}
 }
 
+/* How many of the `most` steps from k on book nothing: the link is closed at both ends in frames k
+ * and k+1, or it carries nothing and is open (or its node dead) at both. Between two events of a
+ * link that is all steps, and frames are read in order. */
+static int64_t
+link_quiet(const struct runview *v, const struct link_scan *s, int64_t k, int64_t most)
+{
+	struct runview_run r[2];
+	for (int side = 0; side < 2; side++) {
+		r[side] = runview_run(v, s->end[side].proc, k);
+		most = r[side].n - 1 < most ? r[side].n - 1 : most;
+	}
+	int64_t i = 0;
+	bool was_closed = false;
+	for (; i <= most; i++) {
+		bool closed = true, idle = true, carries = false;
+		for (int side = 0; side < 2; side++) {
+			if (!r[side].w) {
+				closed = false;
+				continue;
+			}
+			const union rec_word *w = r[side].w + (size_t)i * r[side].words;
+			bool on = w[s->end[side].state].f > 0;
+			closed = closed && on;
+			idle = idle && !on;
+			carries = carries || (!on && w[s->end[side].wave].f != 0);
+		}
+		/* Frame i ends step i-1, and begins step i. */
+		if (i > 0 && !(was_closed ? closed : idle))
+			return i - 1;
+		if (!closed && !(idle && !carries))
+			return i;
+		was_closed = closed;
+	}
+	return most > 0 ? most : 0;
+}
+
+static void
+link_block(const struct ledger_scan *c, struct link_scan *s, int64_t k, int64_t end_k)
+{
+	while (k < end_k) {
+		int64_t quiet = link_quiet(c->view, s, k, end_k - k);
+		if (!quiet)
+			link_advance(c, s, k);
+		k += quiet ? quiet : 1;
+	}
+}
+
 /* In flight at frame k, and what of it the next frames show to be lost. */
 static void
 link_now(const struct ledger_scan *c, const struct link_scan *s, int64_t k, int64_t last_k,
@@ -210,6 +259,32 @@ port_advance(const struct runview *v, struct port_scan *p, int64_t k)
 	if (on && !p->on)
 		p->base_j = debt(v, p, k);
 	p->on = on;
+}
+
+/* How many of the `most` steps from k on leave the port as it is. */
+static int64_t
+port_quiet(const struct runview *v, const struct port_scan *p, int64_t k, int64_t most)
+{
+	struct runview_run node = runview_run(v, p->node, k), module = runview_run(v, p->module, k);
+	most = node.n - 1 < most ? node.n - 1 : most;
+	most = module.n - 1 < most ? module.n - 1 : most;
+	int64_t i = 0;
+	if (!node.w || !module.w)
+		return p->on || most < 0 ? 0 : most;
+	while (i < most && (node.w[(size_t)(i + 1) * node.words + p->live].f > 0) == p->on)
+		i++;
+	return i;
+}
+
+static void
+port_block(const struct runview *v, struct port_scan *p, int64_t k, int64_t end_k)
+{
+	while (k < end_k) {
+		int64_t quiet = port_quiet(v, p, k, end_k - k);
+		if (!quiet)
+			port_advance(v, p, k);
+		k += quiet ? quiet : 1;
+	}
 }
 
 static void
@@ -446,11 +521,14 @@ ledger_at(struct ledger_scan *c, int64_t k, struct ledger *ret)
 	assert(k >= 0 && k <= last_k);
 	if (c->k < 0 || k < c->k)
 		scan_begin(c);
-	for (; c->k < k; c->k++) {
+	/* In blocks whose frames stay in the cache while links and ports are gone through. */
+	while (c->k < k) {
+		int64_t end = k - c->k > BLOCK_STEPS ? c->k + BLOCK_STEPS : k;
 		for (size_t i = 0; i < c->n_links; i++)
-			link_advance(c, &c->links[i], c->k);
+			link_block(c, &c->links[i], c->k, end);
 		for (size_t i = 0; i < c->n_ports; i++)
-			port_advance(c->view, &c->ports[i], c->k);
+			port_block(c->view, &c->ports[i], c->k, end);
+		c->k = end;
 	}
 	struct ledger r = { .k = k };
 	for (size_t i = 0; i < c->n_procs; i++)

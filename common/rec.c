@@ -55,8 +55,8 @@ rec_create(const char *dir, const struct rec_head *head, const struct rec_field 
 			goto out;
 	}
 	/* Events first: who finds a file of frames finds both. */
-	rc = rec_stream_create(events, head, REC_EVENTS, rec_event_fields, REC_EVENT_WORDS, 0,
-	                       &r->events, err);
+	rc = rec_stream_create(events, head, REC_EVENTS, rec_event_fields, REC_EVENT_WORDS,
+	                       keep_frames == REC_BUFFERED ? REC_BUFFERED : 0, &r->events, err);
 	if (!rc) {
 		rc = rec_stream_create(frames, head, REC_FRAMES, fields, n_fields, keep_frames,
 		                       &r->frames, err);
@@ -119,6 +119,13 @@ rec_event(struct rec *r, const struct core_event *e, struct err *err)
 	w[5].f = one_nan(e->c);
 	w[6].f = one_nan(e->d);
 	return rec_stream_commit(r->events, err);
+}
+
+int
+rec_flush(struct rec *r, struct err *err)
+{
+	int rc = rec_stream_flush(r->frames, err);
+	return rc ? rc : rec_stream_flush(r->events, err);
 }
 
 int64_t

@@ -45,16 +45,24 @@ struct rec_head {
 
 struct rec;
 
-/* keep_frames: 0 keeps everything; else at least that many of the last frames (whole segments go). */
+/* For keep_frames: keep everything, and write files in large pieces. What has not been written yet
+ * dies with the process, so this is for hosts whose death ends the run anyway; readers see it after
+ * rec_flush() or rec_destroy(). A fourth of the cost of the mapped window (page faults). */
+#define REC_BUFFERED UINT64_MAX
+
+/* keep_frames: 0 keeps everything; else at least that many of the last frames (whole segments go);
+ * or REC_BUFFERED. */
 int rec_create(const char *dir, const struct rec_head *, const struct rec_field *, size_t n_fields,
                uint64_t keep_frames, struct rec **ret, struct err *);
 void rec_destroy(struct rec **);
 
-/* The words of the next frame, to be filled in place, then rec_commit(). Neither allocates nor makes
+/* The words of the next frame, all to be filled in place, then rec_commit(). Neither allocates nor makes
  * a system call except when a segment ends. */
 union rec_word *rec_next(struct rec *);
 int rec_commit(struct rec *, struct err *);
 int rec_event(struct rec *, const struct core_event *, struct err *);
+/* What was committed is in the files; nothing to do unless REC_BUFFERED. */
+int rec_flush(struct rec *, struct err *);
 
 int64_t rec_first_k(const struct rec *); /* of the frames that are kept */
 int64_t rec_last_k(const struct rec *);  /* -1 + start_k: none yet */
@@ -81,6 +89,9 @@ int64_t rec_file_last_k(const struct rec_file *);
 bool rec_file_partial(const struct rec_file *);                /* early segments were dropped */
 /* NULL when frame k does not exist. */
 const union rec_word *rec_file_frame(const struct rec_file *, int64_t k);
+/* The same, and how many frames from k on lie one behind the other in memory (>= 1), the number of
+ * fields apart. */
+const union rec_word *rec_file_run(const struct rec_file *, int64_t k, int64_t *n);
 size_t rec_file_n_events(const struct rec_file *);
 const struct core_event *rec_file_event(const struct rec_file *, size_t i);
 

@@ -390,6 +390,18 @@ rec_file_frame(const struct rec_file *f, int64_t k)
 	return k < f->head.start_k ? NULL : view_frame(&f->frames, (uint64_t)(k - f->head.start_k));
 }
 
+const union rec_word *
+rec_file_run(const struct rec_file *f, int64_t k, int64_t *n)
+{
+	const union rec_word *w = rec_file_frame(f, k);
+	if (!w)
+		return NULL;
+	uint64_t i = (uint64_t)(k - f->head.start_k), left = f->frames.count - i;
+	uint64_t run = f->frames.stream ? f->frames.stream->per_block : UINT64_MAX;
+	*n = (int64_t)(left < run - i % run ? left : run - i % run);
+	return w;
+}
+
 size_t
 rec_file_n_events(const struct rec_file *f)
 {

@@ -115,6 +115,51 @@ room_file(struct rec_stream *s, struct err *err)
 }
 
 static int
+write_at(struct rec_stream *s, const void *data, size_t n, uint64_t off, struct err *err)
+{
+	const char *p = data;
+	for (size_t done = 0; done < n;) {
+		ssize_t w = pwrite(s->fd, p + done, n - done, (off_t)(off + done));
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0 && (errno == EFBIG || errno == ENOSPC || errno == EDQUOT))
+			return err_set(err, ERR_FULL, "%s: cannot write %zu bytes: %s", s->path, n,
+			               strerror(errno));
+		if (w <= 0)
+			return err_sys(err, ERR_IO, "%s: cannot write %zu bytes", s->path, n);
+		done += (size_t)w;
+	}
+	return 0;
+}
+
+int
+rec_stream_flush(struct rec_stream *s, struct err *err)
+{
+	if (!s->buffer || s->failed || s->written == s->count)
+		return 0;
+	const char *from = s->buffer + (s->written - s->buffer_first) * s->frame_bytes;
+	int rc = write_at(s, from, (s->count - s->written) * s->frame_bytes,
+	                  s->head_bytes + s->written * s->frame_bytes, err);
+	if (!rc)
+		rc = write_at(s, &s->count, sizeof s->count, offsetof(struct rec_disk, count), err);
+	if (rc)
+		s->failed = rc;
+	else
+		s->written = s->count;
+	return rc;
+}
+
+/* The buffer begins anew; its last frame stays readable until the next one needs its place. */
+static int
+room_buffer(struct rec_stream *s, struct err *err)
+{
+	int rc = rec_stream_flush(s, err);
+	s->buffer_first = s->count;
+	s->next = s->buffer;
+	return rc;
+}
+
+static int
 room_memory(struct rec_stream *s, struct err *err)
 {
 	if (s->keep && s->count > s->keep) {
@@ -135,8 +180,7 @@ room_memory(struct rec_stream *s, struct err *err)
 		s->blocks = p;
 		s->cap_blocks = cap;
 	}
-	/* Zeros, as a file has where nothing was written. */
-	char *b = calloc(s->per_block, s->frame_bytes);
+	char *b = malloc(s->per_block * s->frame_bytes);
 	if (!b)
 		return err_set(err, ERR_NOMEM, "recorder: out of memory at %" PRIu64 " frames",
 		               s->count);
@@ -152,7 +196,9 @@ rec_stream_room(struct rec_stream *s, struct err *err)
 	if (s->failed)
 		return err_set(err, s->failed, "%s: the recorder has failed before",
 		               s->path ? s->path : "memory");
-	int rc = s->path ? room_file(s, err) : room_memory(s, err);
+	int rc = s->buffer ? room_buffer(s, err)
+	         : s->path ? room_file(s, err)
+	                   : room_memory(s, err);
 	if (rc) {
 		s->failed = rc;
 		s->next = s->scratch;
@@ -165,6 +211,8 @@ rec_stream_last(const struct rec_stream *s)
 {
 	if (s->count == s->first)
 		return NULL;
+	if (s->buffer)
+		return (s->count > s->buffer_first ? s->next : s->room_end) - s->frame_bytes;
 	if (s->path) {
 		uint64_t off = s->head_bytes + (s->count - 1) * s->frame_bytes;
 		return s->window + (off - s->window_off);
@@ -173,27 +221,35 @@ rec_stream_last(const struct rec_stream *s)
 	return s->blocks[i / s->per_block] + i % s->per_block * s->frame_bytes;
 }
 
+/* The header is a mapping from here on, and frames go through the first window. */
 static int
-write_all(struct rec_stream *s, const void *data, size_t n, struct err *err)
+open_window(struct rec_stream *s, struct err *err)
 {
-	const char *p = data;
-	for (size_t done = 0; done < n;) {
-		ssize_t w = pwrite(s->fd, p + done, n - done, (off_t)done);
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w < 0 && errno == EFBIG)
-			return err_set(err, ERR_FULL, "%s: cannot write %zu bytes: %s", s->path, n,
-			               strerror(EFBIG));
-		if (w <= 0)
-			return err_sys(err, ERR_IO, "%s: cannot write %zu bytes", s->path, n);
-		done += (size_t)w;
-	}
+	void *p = mmap(NULL, REC_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+	if (p == MAP_FAILED)
+		return err_sys(err, ERR_IO, "%s: mmap", s->path);
+	free(s->disk);
+	s->disk = p;
+	s->window_len = 1; /* tells rec_stream_destroy() */
+	return map_window(s, s->head_bytes, err);
+}
+
+static int
+open_buffer(struct rec_stream *s, struct err *err)
+{
+	size_t n = REC_BUFFER / s->frame_bytes * s->frame_bytes;
+	n = n ? n : s->frame_bytes;
+	s->buffer = malloc(n);
+	if (!s->buffer)
+		return err_set(err, ERR_NOMEM, "%s: out of memory", s->path);
+	s->next = s->buffer;
+	s->room_end = s->buffer + n;
 	return 0;
 }
 
 /* Writes the header and the first window under a temporary name, then gives the file its own. */
 static int
-open_file(struct rec_stream *s, struct err *err)
+open_file(struct rec_stream *s, bool buffered, struct err *err)
 {
 	char *tmp = NULL;
 	if (asprintf(&tmp, "%s.new", s->path) < 0)
@@ -204,20 +260,11 @@ open_file(struct rec_stream *s, struct err *err)
 		rc = err_sys(err, ERR_IO, "%s", s->path);
 		goto out;
 	}
-	rc = take_space(s, s->head_bytes + s->segment, err);
+	rc = buffered ? 0 : take_space(s, s->head_bytes + s->segment, err);
 	if (!rc)
-		rc = write_all(s, s->disk, s->head_bytes, err);
-	if (!rc) {
-		void *p = mmap(NULL, REC_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
-		if (p == MAP_FAILED) {
-			rc = err_sys(err, ERR_IO, "%s: mmap", s->path);
-		} else {
-			free(s->disk);
-			s->disk = p;
-			s->window_len = 1; /* from here on the header is a mapping */
-			rc = map_window(s, s->head_bytes, err);
-		}
-	}
+		rc = write_at(s, s->disk, s->head_bytes, 0, err);
+	if (!rc)
+		rc = buffered ? open_buffer(s, err) : open_window(s, err);
 	if (!rc && link(tmp, s->path))
 		rc = err_sys(err, ERR_IO, "%s", s->path);
 	unlink(tmp);
@@ -236,7 +283,7 @@ rec_stream_create(const char *path, const struct rec_head *head, enum rec_what w
 	if (!s)
 		return err_set(err, ERR_NOMEM, "recorder: out of memory");
 	s->fd = -1;
-	s->keep = keep;
+	s->keep = keep == REC_BUFFERED ? 0 : keep;
 	s->frame_bytes = n_fields * sizeof(union rec_word);
 	s->head_bytes = rec_head_bytes(n_fields);
 	s->dropped_end = s->head_bytes;
@@ -253,7 +300,7 @@ rec_stream_create(const char *path, const struct rec_head *head, enum rec_what w
 		rc = err_set(err, ERR_NOMEM, "recorder: out of memory");
 	} else {
 		head_fill(s->disk, head, what, fields, n_fields);
-		rc = path ? open_file(s, err) : room_memory(s, err);
+		rc = path ? open_file(s, keep == REC_BUFFERED, err) : room_memory(s, err);
 	}
 	if (rc) {
 		rec_stream_destroy(&s);
@@ -276,15 +323,19 @@ rec_stream_destroy(struct rec_stream **ps)
 		munmap(s->disk, REC_PAGE);
 	else
 		free(s->disk);
+	/* Who must know of a failure calls rec_flush() before. */
+	rec_stream_flush(s, NULL);
 	if (s->fd >= 0) {
 		/* Failing to shrink costs space only: readers go by the count. */
-		if (ftruncate(s->fd, (off_t)(s->head_bytes + s->count * s->frame_bytes)))
+		if (!s->buffer &&
+		    ftruncate(s->fd, (off_t)(s->head_bytes + s->count * s->frame_bytes)))
 			errno = 0;
 		close(s->fd);
 	}
 	for (size_t i = s->first_block; i < s->n_blocks; i++)
 		free(s->blocks[i]);
 	free(s->blocks);
+	free(s->buffer);
 	free(s->scratch);
 	free(s->path);
 	free(s);

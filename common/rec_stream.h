@@ -12,6 +12,9 @@
  * one segment that starts at the page of the last frame, so frames may straddle segments; all that
  * is mapped has been allocated before, so writing cannot raise SIGBUS.
  *
+ * Buffered file. The same file, but frames gather in a buffer that is written when it is full, and
+ * count follows what was written. Readers of the file never see half a frame here either.
+ *
  * Memory. Blocks that hold a whole number of frames and never move.
  */
 #ifndef VL_REC_STREAM_H
@@ -31,6 +34,7 @@ enum {
 	REC_SEGMENT_EVENTS = 1 << 16, /* B; smaller: events are rare, and a mesh has many files */
 	REC_BLOCK_FRAMES = 1 << 16,   /* B, in memory */
 	REC_BLOCK_EVENTS = 1 << 12,
+	REC_BUFFER = 1 << 15, /* B; those of a mesh together should stay in the cache */
 	REC_FIELDS_MAX = 4096,
 };
 #define REC_MAGIC "VLREC\r\n\032" /* 8 bytes, damaged by any text conversion */
@@ -84,12 +88,15 @@ struct rec_stream {
 	char *window; /* NULL: memory */
 	uint64_t window_off, window_len, taken_end, segment;
 	uint64_t dropped_end; /* bytes from the header up to here were given back */
+	/* buffered file */
+	char *buffer; /* NULL: not buffered */
+	uint64_t buffer_first, written; /* frames: first of the buffer, those in the file */
 	/* memory */
 	char **blocks;
 	size_t n_blocks, cap_blocks, per_block, first_block;
 };
 
-/* path == NULL: memory. */
+/* path == NULL: memory. keep: frames, or REC_BUFFERED. */
 int rec_stream_create(const char *path, const struct rec_head *, enum rec_what,
                       const struct rec_field *, size_t n_fields, uint64_t keep,
                       struct rec_stream **ret, struct err *);
@@ -110,6 +117,9 @@ rec_stream_commit(struct rec_stream *s, struct err *err)
 		return 0;
 	return rec_stream_room(s, err);
 }
+
+/* Writes out what a buffer holds. */
+int rec_stream_flush(struct rec_stream *, struct err *);
 
 /* The last committed frame; NULL when there is none. */
 const char *rec_stream_last(const struct rec_stream *);

@@ -21,6 +21,7 @@ struct runview {
 	char *rec_dir;    /* NULL: memory */
 	size_t n_procs;
 	struct proc_view *procs;
+	uint64_t generation;
 };
 
 static int
@@ -322,6 +323,7 @@ runview_close(struct runview **pv)
 int
 runview_refresh(struct runview *v, struct err *err)
 {
+	v->generation++;
 	for (size_t i = 0; i < v->n_procs; i++) {
 		for (size_t l = 0; l < v->procs[i].n; l++) {
 			int rc = rec_file_refresh(v->procs[i].lives[l], err);
@@ -447,6 +449,33 @@ runview_value(const struct runview *v, size_t proc, int field, int64_t k, double
 		return false;
 	*ret = fields[field].type == 'i' ? (double)w[field].i : w[field].f;
 	return true;
+}
+
+struct runview_run
+runview_run(const struct runview *v, size_t proc, int64_t k)
+{
+	struct runview_run r = { .n = INT64_MAX };
+	int life = runview_life_at(v, proc, k);
+	const struct proc_view *p = &v->procs[proc];
+	if (life >= 0) {
+		const struct rec_file *f = p->lives[life];
+		rec_file_fields(f, &r.words);
+		r.w = rec_file_run(f, k, &r.n);
+		return r;
+	}
+	/* Until the next life begins, one that has frames. */
+	for (size_t l = 0; l < p->n; l++) {
+		int64_t first = rec_file_first_k(p->lives[l]);
+		if (first > k && first <= rec_file_last_k(p->lives[l]) && first - k < r.n)
+			r.n = first - k;
+	}
+	return r;
+}
+
+uint64_t
+runview_generation(const struct runview *v)
+{
+	return v->generation;
 }
 
 int

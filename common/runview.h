@@ -50,11 +50,21 @@ struct rec_file *runview_life(const struct runview *, size_t proc, size_t life);
 int runview_life_at(const struct runview *, size_t proc, int64_t k);
 /* Word `field` of frame k; false: no such frame. */
 bool runview_value(const struct runview *, size_t proc, int field, int64_t k, double *ret);
+/* Frames from k on that lie one behind the other in memory, `words` apart. NULL: the process has no
+ * frame k; then n is how long that stays so. Valid until runview_refresh(). */
+struct runview_run {
+	const union rec_word *w; /* frame k */
+	int64_t n;               /* >= 1 */
+	size_t words;
+};
+struct runview_run runview_run(const struct runview *, size_t proc, int64_t k);
+/* Changes with each runview_refresh(). */
+uint64_t runview_generation(const struct runview *);
 /* Index of a field of this process, the same in all of its lives; -1: it has none of that name. */
 int runview_field(const struct runview *, size_t proc, const char *name);
 const struct rec_field *runview_fields(const struct runview *, size_t proc, size_t *n);
 
-/* The trace of the whole run (rec_trace). */
+/* The trace of the whole run (rec_trace). A thread may do this while others read the view. */
 int runview_trace(const struct runview *, uint8_t out[32], struct err *);
 
 #endif

@@ -81,9 +81,10 @@ struct signal {
 	char field[FIELD_MAX];
 	size_t proc[2]; /* OF_LINK: ends a and b; else the first */
 	int index[2];   /* of the field; -1: not looked up yet */
-	/* The life of the last sample, in which the next one is looked for first. */
-	const struct rec_file *life[2];
-	int64_t first_k[2], last_k[2];
+	/* Where the last sample lay, and the next one probably lies: frames run_k.. of one block. */
+	struct runview_run run[2];
+	int64_t run_k[2];
+	uint64_t generation[2];
 	bool whole[2]; /* the field is an integer */
 };
 
@@ -433,34 +434,35 @@ signal_unit(const struct signal_list *l, size_t i)
 	return l->s[i].row->unit;
 }
 
-/* Finds the life that has frame k. */
+/* Finds the frames from k on. */
 static bool
 look_up(const struct signal_list *l, struct signal *s, int end, int64_t k)
 {
 	/* A process may get its first life after the list was made. */
 	if (s->index[end] < 0)
 		s->index[end] = runview_field(l->view, s->proc[end], s->field);
-	int life = s->index[end] < 0 ? -1 : runview_life_at(l->view, s->proc[end], k);
-	if (life < 0)
+	if (s->index[end] < 0)
 		return false;
 	size_t n;
-	s->life[end] = runview_life(l->view, s->proc[end], (size_t)life);
-	s->first_k[end] = rec_file_first_k(s->life[end]);
-	s->last_k[end] = rec_file_last_k(s->life[end]);
-	s->whole[end] = rec_file_fields(s->life[end], &n)[s->index[end]].type == 'i';
+	s->run[end] = runview_run(l->view, s->proc[end], k);
+	s->run_k[end] = k;
+	s->generation[end] = runview_generation(l->view);
+	s->whole[end] = runview_fields(l->view, s->proc[end], &n)[s->index[end]].type == 'i';
 	return true;
 }
 
 static bool
 value(const struct signal_list *l, struct signal *s, int end, int64_t k, double *ret)
 {
-	bool near = s->life[end] && k >= s->first_k[end] && k <= s->last_k[end];
+	bool near = k >= s->run_k[end] && k - s->run_k[end] < s->run[end].n &&
+	            s->generation[end] == runview_generation(l->view);
 	if (!near && !look_up(l, s, end, k))
 		return false;
-	const union rec_word *w = rec_file_frame(s->life[end], k);
-	if (!w)
+	const struct runview_run *r = &s->run[end];
+	if (!r->w)
 		return false;
-	*ret = s->whole[end] ? (double)w[s->index[end]].i : w[s->index[end]].f;
+	const union rec_word *w = r->w + (size_t)(k - s->run_k[end]) * r->words + s->index[end];
+	*ret = s->whole[end] ? (double)w->i : w->f;
 	return true;
 }
 
