@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_STEPS = 128 };
+enum {
+	BLOCK_STEPS = 128,
+	AHEAD_FRAMES = 16, /* fetched before they are needed: too far apart to be foreseen */
+};
 
 enum term { SOURCE, USEFUL, LOSS, FAULT, STORED, UNSERVED, LINE, BOOKED, N_TERMS };
 
@@ -181,6 +184,7 @@ link_quiet(const struct runview *v, const struct link_scan *s, int64_t k, int64_
 				continue;
 			}
 			const union rec_word *w = r[side].w + (size_t)i * r[side].words;
+			__builtin_prefetch(w + AHEAD_FRAMES * r[side].words + s->end[side].state);
 			bool on = w[s->end[side].state].f > 0;
 			closed = closed && on;
 			idle = idle && !on;
