@@ -4,8 +4,11 @@
 #include <ftw.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "drill_rehearse.h"
@@ -52,7 +55,45 @@ struct one {
 	enum drill_verdict verdict;
 	char why[sizeof((struct err *)0)->text];
 	double wall_s;
+	struct drill_time play, trace, evaluate, report;
 };
+
+/* ---- time -------------------------------------------------------------------------------------
+ */
+
+static double
+rusage_s(int who)
+{
+	struct rusage u;
+	getrusage(who, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
+}
+
+/* Of this process with its threads, and of the processes it has reaped. */
+static struct drill_time
+now(void)
+{
+	return (struct drill_time){ term_now_s(), rusage_s(RUSAGE_SELF) + rusage_s(RUSAGE_CHILDREN) };
+}
+
+static double
+thread_cpu_s(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static struct drill_time
+since(struct drill_time t)
+{
+	struct drill_time n = now();
+	return (struct drill_time){ n.wall_s - t.wall_s, n.cpu_s - t.cpu_s };
+}
+
+/* ---- playing ----------------------------------------------------------------------------------
+ */
 
 static void
 memory_at(void *arg, int64_t k)
@@ -139,13 +180,14 @@ play(struct one *c)
 		.seed = c->u->topo->seed,
 		.ready_fd = -1,
 	};
-	double start = term_now_s();
+	struct drill_time start = now();
 	int rc = c->files ? launch_open_run(&c->l, c->o->out, &err) : 0;
 	if (!rc) {
 		ran = true;
 		rc = c->o->memory ? play_memory(c, &err) : play_processes(c, &err);
 	}
-	c->wall_s = term_now_s() - start;
+	c->play = since(start);
+	c->wall_s = c->play.wall_s;
 	c->result.wall_s = c->result.wall_s > 0 ? c->result.wall_s : c->wall_s;
 	if (c->files)
 		host_memory_destroy(&c->host);
@@ -175,17 +217,50 @@ rehearse(struct one *c)
 		snprintf(c->why, sizeof c->why, "%s", err.text);
 }
 
+/* The trace is formed while the rest is judged: it takes longer, and is wanted only for evidence. */
+struct trace_job {
+	const struct runview *view;
+	char trace[65];
+	struct err err;
+	int rc;
+	struct drill_time took;
+};
+
+static void *
+trace_job_run(void *arg)
+{
+	struct trace_job *j = arg;
+	double start = term_now_s(), cpu = thread_cpu_s();
+	j->rc = summary_trace(j->view, j->trace, &j->err);
+	j->took = (struct drill_time){ term_now_s() - start, thread_cpu_s() - cpu };
+	return NULL;
+}
+
 static void
 judge(struct one *c)
 {
 	struct err err = ERR_INIT;
+	struct trace_job job = { .view = c->view, .err = ERR_INIT };
+	pthread_t thread;
 	if (c->verdict != DRILL_PASS)
 		return;
-	if (drill_eval(c->u->script, c->view, c->o->strict, &c->outcome, &err)) {
+	struct drill_time start = now();
+	bool wanted = c->files || c->o->json;
+	bool beside = wanted && !pthread_create(&thread, NULL, trace_job_run, &job);
+	if (wanted && !beside)
+		trace_job_run(&job);
+	int rc = drill_eval(c->u->script, c->view, c->o->strict, &c->outcome, &err);
+	if (beside)
+		pthread_join(thread, NULL);
+	c->trace = job.took;
+	c->evaluate = since(start);
+	c->evaluate.cpu_s -= c->trace.cpu_s;
+	if (rc || job.rc) {
 		c->verdict = DRILL_ERROR;
-		snprintf(c->why, sizeof c->why, "%s", err.text);
+		snprintf(c->why, sizeof c->why, "%s", rc ? err.text : job.err.text);
 		return;
 	}
+	memcpy(c->outcome->summary.trace, job.trace, sizeof job.trace);
 	c->verdict = c->outcome->verdict;
 	if (!(c->outcome->summary.worst_residual <= SUMMARY_RESIDUAL_MAX)) {
 		c->verdict = DRILL_ERROR;
@@ -213,6 +288,10 @@ run_of(const struct one *c)
 		.outcome = usable ? c->outcome : NULL,
 		.verdict = c->verdict,
 		.wall_s = c->wall_s,
+		.play = c->play,
+		.trace = c->trace,
+		.evaluate = c->evaluate,
+		.report = c->report,
 		.error = c->why,
 	};
 }
@@ -282,13 +361,15 @@ write_evidence(struct one *c)
 	struct drill_run r = run_of(c);
 	if (!c->l.run_dir[0] || access(c->l.run_dir, F_OK))
 		return;
+	struct drill_time start = now();
 	int rc = write_file(c->l.run_dir, "result.json", drill_result_json, &r, &err);
-	if (!rc)
-		rc = write_file(c->l.run_dir, "junit.xml", write_junit, &r, &err);
 	if (!rc && r.outcome) {
 		snprintf(path, sizeof path, "%s/report.html", c->l.run_dir);
 		rc = drill_report_write(&r, c->view, path, &err);
 	}
+	c->report = r.report = since(start);
+	if (!rc)
+		rc = write_file(c->l.run_dir, "junit.xml", write_junit, &r, &err);
 	if (rc) {
 		c->verdict = DRILL_ERROR;
 		snprintf(c->why, sizeof c->why, "%s", err.text);

@@ -28,6 +28,7 @@ struct drill_order {
 		sweep; /* sweep: seeds first_seed.. of every unit; passing ones leave nothing */
 	uint64_t first_seed, n_seeds;
 	bool memory, strict, keep, pin;
+	bool json; /* result.json of every run is wanted, also where no files are kept */
 	size_t jobs;
 	size_t n_params;
 	char *const *params;

@@ -273,7 +273,7 @@ drill_eval(const struct script *s, const struct runview *view, bool strict,
 	if (!rc)
 		rc = do_all(&w, o);
 	if (!rc)
-		rc = summary_of(view, &o->summary, err);
+		rc = summary_figures(view, &o->summary, err);
 	events_destroy(&w.events);
 	if (rc) {
 		drill_outcome_destroy(&o);

@@ -66,7 +66,8 @@ struct drill_outcome {
 	struct summary summary;
 };
 
-/* Borrows all; the outcome refers to the script and the view. `strict`: vacuous fails. */
+/* Borrows all; the outcome refers to the script and the view. `strict`: vacuous fails. The trace in
+ * the summary is left to the caller: summary_trace(). */
 int drill_eval(const struct script *, const struct runview *, bool strict,
                struct drill_outcome **ret, struct err *);
 void drill_outcome_destroy(struct drill_outcome **);

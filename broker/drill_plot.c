@@ -7,6 +7,7 @@
 #include "drill_result.h"
 
 enum { TOP = 8, BOTTOM = 24, HEIGHT = 210, TICKS = 6 };
+enum { AHEAD_FRAMES = 8, WORDS_LINE = 8 /* of 8 bytes, in a cache line */ };
 enum { NEAR = 3 }; /* a bound further off than this, in ranges of the data, is only named */
 
 /* ---- columns ----------------------------------------------------------------------------------
@@ -16,9 +17,14 @@ static void
 scan_life(const struct rec_file *f, int64_t last, struct plot_series **s,
           const struct plot_source **from, size_t n)
 {
+	size_t words;
+	rec_file_fields(f, &words);
 	for (int64_t k = rec_file_first_k(f); k <= rec_file_last_k(f); k++) {
 		const union rec_word *w = rec_file_frame(f, k);
 		size_t c = (size_t)(k * PLOT_COLUMNS / (last + 1));
+		/* Too far apart for the processor to foresee. */
+		for (size_t b = 0; w && b < words; b += WORDS_LINE)
+			__builtin_prefetch(w + AHEAD_FRAMES * words + b);
 		for (size_t i = 0; w && i < n; i++) {
 			double a = from[i]->sign * w[from[i]->lo].f,
 			       b = from[i]->sign * w[from[i]->hi].f;

@@ -302,6 +302,15 @@ junit_faults(FILE *f, const struct drill_run *r, const char *class)
 	junit_case(f, r, "faults fired", class, v, text);
 }
 
+static void
+junit_time(FILE *f, const char *what, const struct drill_time *t)
+{
+	fprintf(f,
+	        "      <property name=\"%s_s\" value=\"%.6f\"/>\n"
+	        "      <property name=\"%s_cpu_s\" value=\"%.6f\"/>\n",
+	        what, t->wall_s, what, t->cpu_s);
+}
+
 void
 drill_junit_suite(const struct drill_run *r, FILE *f)
 {
@@ -326,7 +335,12 @@ drill_junit_suite(const struct drill_run *r, FILE *f)
 	fputs("/>\n      <property", f);
 	attribute(f, "name", "mesh");
 	attribute(f, "value", r->topo->name);
-	fputs("/>\n    </properties>\n", f);
+	fputs("/>\n", f);
+	junit_time(f, "play", &r->play);
+	junit_time(f, "trace", &r->trace);
+	junit_time(f, "evaluate", &r->evaluate);
+	junit_time(f, "report", &r->report);
+	fputs("    </properties>\n", f);
 	if (!o)
 		junit_case(f, r, "run", class, DRILL_ERROR, r->error ? r->error : "");
 	else

@@ -11,6 +11,11 @@
 
 #include "drill_eval.h"
 
+/* Wall and CPU time of what a case does; CPU of the mesh's processes too. */
+struct drill_time {
+	double wall_s, cpu_s;
+};
+
 /* One run of one drill. */
 struct drill_run {
 	const char *file; /* as given */
@@ -23,6 +28,8 @@ struct drill_run {
 	const struct drill_outcome *outcome; /* NULL: it did not come to that */
 	enum drill_verdict verdict;
 	double wall_s;
+	/* evaluate without the trace, which is formed beside it; report: what was written before JUnit */
+	struct drill_time play, trace, evaluate, report;
 	const char *error; /* what went wrong when there is no outcome */
 };
 

@@ -63,7 +63,23 @@ summary_make(const char *run_dir, struct summary *s, struct err *err)
 int
 summary_of(const struct runview *view, struct summary *s, struct err *err)
 {
+	int rc = summary_figures(view, s, err);
+	return rc ? rc : summary_trace(view, s->trace, err);
+}
+
+int
+summary_trace(const struct runview *view, char trace[65], struct err *err)
+{
 	uint8_t hash[32];
+	int rc = runview_trace(view, hash, err);
+	if (!rc)
+		hex(hash, trace);
+	return rc;
+}
+
+int
+summary_figures(const struct runview *view, struct summary *s, struct err *err)
+{
 	memset(s, 0, sizeof *s);
 	s->min.v = INFINITY;
 	s->max.v = -INFINITY;
@@ -79,13 +95,8 @@ summary_of(const struct runview *view, struct summary *s, struct err *err)
 		}
 	}
 	int64_t every = s->last_k / RESIDUAL_LOOKS;
-	int rc = ledger_run(view, every > 0 ? every : 1, &s->ledger, &s->worst_residual, &s->worst_k,
-	                err);
-	if (!rc)
-		rc = runview_trace(view, hash, err);
-	if (!rc)
-		hex(hash, s->trace);
-	return rc;
+	return ledger_run(view, every > 0 ? every : 1, &s->ledger, &s->worst_residual, &s->worst_k,
+	                  err);
 }
 
 void

@@ -34,6 +34,10 @@ struct summary {
 };
 
 int summary_of(const struct runview *, struct summary *, struct err *);
+/* The two parts of it: all but the trace, which is left "", and the trace, which takes as long as all
+ * the rest and may be formed by another thread. */
+int summary_figures(const struct runview *, struct summary *, struct err *);
+int summary_trace(const struct runview *, char trace[65], struct err *);
 int summary_make(const char *run_dir, struct summary *, struct err *);
 void summary_print(const struct summary *, const struct topo *, FILE *);
 /* The members of an object that is open. */

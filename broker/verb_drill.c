@@ -166,6 +166,7 @@ make_order(struct verb_call *c, struct drill_order *o)
 	*o = (struct drill_order){ .memory = v[DRILL_MEMORY].given,
 		                   .strict = v[DRILL_STRICT].given,
 		                   .keep = v[DRILL_KEEP].given,
+		                   .json = v[DRILL_JSON].given,
 		                   .pin = !v[DRILL_NO_PIN].given,
 		                   .jobs = v[DRILL_JOBS].given ? v[DRILL_JOBS].count : 1,
 		                   .n_params = v[DRILL_PARAM].n,

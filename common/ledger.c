@@ -275,8 +275,12 @@ port_quiet(const struct runview *v, const struct port_scan *p, int64_t k, int64_
 	int64_t i = 0;
 	if (!node.w || !module.w)
 		return p->on || most < 0 ? 0 : most;
-	while (i < most && (node.w[(size_t)(i + 1) * node.words + p->live].f > 0) == p->on)
-		i++;
+	for (; i < most; i++) {
+		const union rec_word *w = node.w + (size_t)(i + 1) * node.words + p->live;
+		__builtin_prefetch(w + AHEAD_FRAMES * node.words);
+		if ((w->f > 0) != p->on)
+			break;
+	}
 	return i;
 }
 
@@ -549,6 +553,15 @@ ledger_at(struct ledger_scan *c, int64_t k, struct ledger *ret)
 	r.link_residual /= r.scale_j;
 	r.port_residual /= r.scale_j;
 	*ret = r;
+}
+
+void
+ledger_sums_at(const struct ledger_scan *c, int64_t k, struct ledger *ret)
+{
+	assert(k >= 0 && k <= runview_last_k(c->view));
+	*ret = (struct ledger){ .k = k };
+	for (size_t i = 0; i < c->n_procs; i++)
+		proc_now(c, i, k, ret);
 }
 
 /* Not fmax(): a NaN is the worst of all. */

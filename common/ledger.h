@@ -63,6 +63,10 @@ void ledger_destroy(struct ledger_scan **);
  * frames; a smaller k begins again. */
 void ledger_at(struct ledger_scan *, int64_t k, struct ledger *ret);
 
+/* Only the sums over processes (source_j, useful_j, loss_j, fault_j, stored, unserved_j), which need no
+ * pass over the frames: the rest is 0. */
+void ledger_sums_at(const struct ledger_scan *, int64_t k, struct ledger *ret);
+
 /* The ledger at the end, and the worst residual (of the whole, a link or a port) and its frame over
  * all multiples of `every` steps and the end. */
 int ledger_run(const struct runview *, int64_t every, struct ledger *end, double *worst,

@@ -95,7 +95,7 @@ struct signal_list {
 	struct signal *s;
 	struct ledger_scan *ledger; /* made when mesh.* is asked for */
 	struct ledger now;          /* of frame now.k */
-	bool has_now;
+	bool has_now, now_all; /* all: not only the sums */
 };
 
 /* A name as it was given, in parts. */
@@ -488,8 +488,14 @@ mesh_value(struct signal_list *l, const struct signal *s, int64_t k, double *ret
 {
 	if (!l->ledger || k < 0 || k > runview_last_k(l->view))
 		return false;
-	if (!l->has_now || l->now.k != k)
-		ledger_at(l->ledger, k, &l->now);
+	bool all = s->row->off == offsetof(struct ledger, residual);
+	if (!l->has_now || l->now.k != k || (all && !l->now_all)) {
+		if (all)
+			ledger_at(l->ledger, k, &l->now);
+		else
+			ledger_sums_at(l->ledger, k, &l->now);
+		l->now_all = all;
+	}
 	l->has_now = true;
 	memcpy(ret, (const char *)&l->now + s->row->off, sizeof *ret);
 	return true;

@@ -163,6 +163,52 @@ spill(const char *path, const void *p, size_t n)
 	ck_assert_int_eq(fclose(fp), 0);
 }
 
+/* Written in large pieces: the same bytes, and a reader sees whole frames that were written. */
+START_TEST(test_buffered)
+{
+	struct err err = ERR_INIT;
+	struct rec *r = create(dir, 0);
+	write_frames(r, 7, 1007);
+	rec_destroy(&r);
+	size_t n[2], m[2];
+	unsigned char *want[2] = { slurp(in_dir("node.n1.1.frames"), &n[0]),
+		                   slurp(in_dir("node.n1.1.events"), &n[1]) };
+	ck_assert_int_eq(unlink(in_dir("node.n1.1.frames")), 0);
+	ck_assert_int_eq(unlink(in_dir("node.n1.1.events")), 0);
+
+	r = create(dir, REC_BUFFERED);
+	ck_assert_ptr_null(rec_last(r));
+	write_frames(r, 7, 8);
+	struct rec_file *f = open_frames();
+	ck_assert_int_eq(rec_file_last_k(f), 6);
+	ck_assert_int_eq(rec_flush(r, &err), 0);
+	ck_assert_int_eq(rec_file_refresh(f, &err), 0);
+	ck_assert_int_eq(rec_file_last_k(f), 7);
+	/* At every fill of the buffer the last frame is still there to be read. */
+	for (int64_t k = 8; k < 1007; k++) {
+		write_frames(r, k, k + 1);
+		ck_assert_int_eq(rec_last_k(r), k);
+		if (rec_last(r)[0].i != k)
+			ck_abort_msg("frame %lld is not the last", (long long)k);
+		if (k % 97 == 0)
+			ck_assert_int_eq(rec_flush(r, &err), 0);
+	}
+	ck_assert_int_eq(rec_file_refresh(f, &err), 0);
+	ck_assert_int_ge(rec_file_last_k(f), 1007 - 97);
+	check_frames(f, 7, rec_file_last_k(f) + 1);
+	rec_file_close(&f);
+	rec_destroy(&r);
+	unsigned char *got[2] = { slurp(in_dir("node.n1.1.frames"), &m[0]),
+		                  slurp(in_dir("node.n1.1.events"), &m[1]) };
+	for (int i = 0; i < 2; i++) {
+		ck_assert_uint_eq(n[i], m[i]);
+		ck_assert_int_eq(memcmp(want[i], got[i], n[i]), 0);
+		free(want[i]);
+		free(got[i]);
+	}
+}
+END_TEST
+
 /* 8000 frames of 424 B are 3.2 MiB: frames straddle every border of a segment. */
 START_TEST(test_file_is_memory)
 {
@@ -492,6 +538,7 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, test_file_is_memory);
+	tcase_add_test(t, test_buffered);
 	tcase_add_test(t, test_refresh);
 	tcase_add_test(t, test_sigkill);
 	tcase_add_test(t, test_full);
