@@ -162,6 +162,8 @@ static void
 read_events(struct refcase *r, const struct json *events)
 {
 	r->n_events = json_len(events);
+	if (r->n_events > REFCASE_EVENTS_MAX)
+		die(r->name, "too many events");
 	for (size_t i = 0; i < r->n_events; i++) {
 		const struct json *j = json_at(events, i);
 		struct refcase_event *e = &r->events[i];
@@ -170,6 +172,22 @@ read_events(struct refcase *r, const struct json *events)
 		e->at_s = json_at(j, 2)->num;
 		for (size_t a = 0; a < 3; a++)
 			e->arg[a] = json_at(j, 3 + a) ? json_at(j, 3 + a)->num : NAN;
+	}
+}
+
+static void
+read_closings(struct refcase *r, const struct json *closings)
+{
+	r->n_closings = json_len(closings);
+	if (r->n_closings > REFCASE_EVENTS_MAX)
+		die(r->name, "too many closings");
+	for (size_t i = 0; i < r->n_closings; i++) {
+		const struct json *j = json_at(closings, i);
+		r->closings[i] = (struct refcase_closing){
+			.link = (uint32_t)json_at(j, 0)->num,
+			.at_k = to_ns(json_at(j, 1)->num) / r->topo.step_ns,
+			.bypass_k = to_ns(json_at(j, 3)->num) / r->topo.step_ns,
+		};
 	}
 }
 
@@ -224,6 +242,9 @@ refcase_read(const char *dir, const char *name, double step_s, uint32_t substeps
 	read_links(t, json_get(j, "links"));
 	read_modules(t, json_get(j, "modules"));
 	read_events(r, json_get(j, "events"));
+	read_closings(r, json_get(j, "closings"));
+	r->from_s = -INFINITY;
+	r->to_s = INFINITY;
 	json_free(j);
 	snprintf(path, sizeof path, "%s/%s.csv", dir, name);
 	read_csv(r, path);
@@ -282,6 +303,13 @@ refcase_script(const struct refcase *r, struct solver_loop *l)
 			solver_loop_command(l, e->index, k, cmd);
 		} else if (strcmp(e->kind, "kill") == 0) {
 			solver_loop_kill(l, e->index, k);
+		} else if (strcmp(e->kind, "start") == 0) {
+			solver_loop_start(l, e->index, k);
+		} else if (strcmp(e->kind, "heal") == 0) {
+			cmd = (struct core_cmd){
+				.kind = CMD_HEAL, .chan = -1, .a = NAN, .b = NAN, .c = NAN
+			};
+			solver_loop_link_command(l, e->index, k, cmd, 0);
 		} else {
 			die(r->name, "unknown event");
 		}
@@ -350,12 +378,41 @@ skipped(const struct refcase *r, int32_t link, double t_s, double sample_s)
 	for (size_t i = 0; link >= 0 && i < r->n_events; i++) {
 		const struct refcase_event *e = &r->events[i];
 		const struct topo_link *l = &r->topo.links[link];
-		bool mine = strcmp(e->kind, "kill") == 0 ? e->index == l->a || e->index == l->b
-		                                         : e->index == (uint32_t)link;
+		bool of_node = strcmp(e->kind, "kill") == 0 || strcmp(e->kind, "start") == 0;
+		bool mine = of_node ? e->index == l->a || e->index == l->b
+		                    : e->index == (uint32_t)link;
 		if (mine && fabs(t_s - e->at_s) <= 0.5 * sample_s + 1e-9)
 			return true;
 	}
+	for (size_t i = 0; link >= 0 && i < r->n_closings; i++) {
+		const struct refcase_closing *c = &r->closings[i];
+		double step_s = (double)r->topo.step_ns * 1e-9;
+		bool near = fabs(t_s - (double)c->at_k * step_s) <= 0.5 * sample_s + 1e-9 ||
+		            fabs(t_s - (double)c->bypass_k * step_s) <= 0.5 * sample_s + 1e-9;
+		if (c->link == (uint32_t)link && near)
+			return true;
+	}
 	return false;
+}
+
+/* After the step in which a link has to change: it has, and had not before. */
+static unsigned
+untimely(const struct refcase *r, struct solver_loop *l)
+{
+	unsigned n = 0;
+	char name[80];
+
+	for (size_t i = 0; i < r->n_closings; i++) {
+		const struct refcase_closing *c = &r->closings[i];
+		int64_t k = solver_loop_k(l);
+		snprintf(name, sizeof name, "link.l%u.state", c->link);
+		if (k < c->at_k || k > c->bypass_k + 1)
+			continue;
+		double want = k == c->at_k ? 0 : k <= c->bypass_k ? 1 : 2;
+		n += solver_loop_get(l, r->topo.links[c->link].a, name) != want;
+		n += solver_loop_get(l, r->topo.links[c->link].b, name) != want;
+	}
+	return n;
 }
 
 static void
@@ -398,9 +455,14 @@ refcase_run(const struct refcase *r, const struct core_ops *node_ops,
 	refcase_script(r, l);
 	while (row < r->n_rows) {
 		int64_t k = to_ns(refcase_cell(r, row, 0)) / r->topo.step_ns;
-		while (solver_loop_k(l) < k)
+		while (solver_loop_k(l) < k) {
 			solver_loop_step(l);
-		compare_row(r, l, row++, &res);
+			res.n_untimely += untimely(r, l);
+		}
+		double t_s = refcase_cell(r, row, 0);
+		if (t_s >= r->from_s && t_s <= r->to_s)
+			compare_row(r, l, row, &res);
+		row++;
 	}
 	solver_loop_destroy(&l);
 	struct refcase_error *g[] = { &res.bus,  &res.link, &res.vin, &res.iin,

@@ -2,7 +2,7 @@
  * refcase.h - a reference network: its description (JSON), the mesh made of it, ngspice's
  * waveforms.
  *
- * The description is the one scripts/refcase.py makes netlists from. Objects own their memory.
+ * The description is the one tests/reference/refgen.py makes netlists from. Objects own their memory.
  */
 #ifndef VL_REFCASE_H
 #define VL_REFCASE_H
@@ -19,12 +19,21 @@ struct refcase_event {
 	double arg[3]; /* close: ohm, end with the resistor, bypass s; short: ohm, duration s */
 };
 
+/* A link that closes by rule in this step, and is bypassed in that one. */
+struct refcase_closing {
+	uint32_t link;
+	int64_t at_k, bypass_k;
+};
+
 struct refcase {
 	char name[64];
 	struct topo topo;
 	double tend_s;
 	size_t n_events;
 	struct refcase_event events[REFCASE_EVENTS_MAX];
+	size_t n_closings;
+	struct refcase_closing closings[REFCASE_EVENTS_MAX];
+	double from_s, to_s; /* samples that are compared; all until changed */
 	size_t n_cols, n_rows;
 	char (*cols)[16];
 	double *cells; /* n_rows x n_cols */
@@ -46,7 +55,8 @@ struct refcase_error {
 };
 struct refcase_result {
 	struct refcase_error bus, link, vin, iin, feed, vo, il; /* vo, il: converter output, inductor */
-	double v_end_error; /* worst bus error of the last sample */
+	double v_end_error;   /* worst bus error of the last sample */
+	unsigned n_untimely;  /* closings that were not in their steps */
 };
 /* Runs the case with these cores and compares. */
 struct refcase_result refcase_run(const struct refcase *, const struct core_ops *node_ops,

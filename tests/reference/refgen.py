@@ -4,11 +4,14 @@
 A case is data/<name>.json: nodes, links, modules, events in SI units. From it come
   refgen.py netlist CASE.json           the ngspice netlist, on standard output
   refgen.py run CASE.json...            ngspice's waveforms, as CASE.csv (1 ms samples)
+  refgen.py plan CASE.json...           when the links of "heal" and "start" close, into the description
   refgen.py topology CASE.json -o DIR   DIR/<name>.yaml and, with events, DIR/<name>.drill.yaml
   refgen.py cases                       writes the descriptions of the own cases
 
 Events: ["cut", link, t], ["kill", node, t], ["close", link, t, ohm, end (0: a, 1: b), bypass delay],
-["short", node, t, ohm, duration]. Element laws and switch ramps are those of docs/models/accuracy.md.
+["short", node, t, ohm, duration], ["heal", link, t], ["start", node, t]. The last two close links by
+rule: `closings` of the description, [link, t, ohm, t of the bypass], made by `plan` (Closings below).
+Element laws and switch ramps are those of docs/models/accuracy.md.
 """
 import argparse
 import copy
@@ -25,8 +28,11 @@ V_UV = 36.0
 LINK_HIGH, LINK_LOW = 54.0, 44.0  # voltage limits of a link's converter
 OPEN_LOG, CLOSED_LOG = 5.0, -6.0  # log10 of the switch's resistance
 OPEN_RAMP, CLOSE_RAMP = 40e-6, 20e-6
-FAULT_EDGE, INPUT_EDGE = 2e-6, 4e-6
-FUSE_S = 4e-6  # a fuse that has tripped goes from closed to open in this time
+FAULT_EDGE, INPUT_EDGE = 1e-7, 4e-6
+FUSE_S = 5e-7  # a fuse that has tripped goes from closed to open in this time
+PRECHARGE, BYPASS_DV = 0.5, 1.0
+DEATH_EDGE = 1e-6  # a dead node's load goes and comes in this time
+GATE_S, PWM_EDGE_S = 1e-7, 1e-7  # switching converters: sampling aperture, edge of a leg
 STEP = 2e-6
 TIMEOUT = 300
 SAMPLE = 1e-3
@@ -52,13 +58,63 @@ def load_points(load):
     return points
 
 
+def gated(points, dead):
+    """The curve without what falls into [from, to) of `dead`."""
+    for begin, end in dead:
+        level = next((b for (t, b) in reversed(points) if t <= begin), 0.0)
+        if any(begin < t < end + DEATH_EDGE for t, _ in points):
+            sys.exit("a load changes while its node is dead: not supported")
+        points = ([p for p in points if p[0] <= begin]
+                  + [(begin, level), (begin + DEATH_EDGE, 0.0), (end, 0.0), (end + DEATH_EDGE, level)]
+                  + [p for p in points if p[0] > end])
+    return points
+
+
+def dead_times(case, i):
+    kills = [e[2] for e in case["events"] if e[0] == "kill" and e[1] == i]
+    starts = [e[2] for e in case["events"] if e[0] == "start" and e[1] == i]
+    return [(k, min((s for s in starts if s > k), default=case["tend"] * 2)) for k in kills]
+
+
 def constant_power(name, node, source):
     return (f"B{name} {node} 0 I=v({source})*(v({node})>{V_UV} ? 1/v({node}) : "
             f"v({node})/{V_UV * V_UV})")
 
 
+def pwm_lines(i, conv):
+    """The same converter switching: control from samples at the middle of each on-time, held for a
+    period; legs against a triangle, with edges that keep the duty."""
+    o, lim, f_sw = f"o{i}", num(conv["ilim"]), conv["fsw"]
+    per = 1 / f_sw
+    k_sw, c_sw = conv.get("Ksw", 0) * f_sw, conv.get("Coss", 0) * f_sw / 2
+    steep = num(per / 2 / PWM_EDGE_S)
+    w = f"{num(conv['kc'])}*(v(r{i})-v(hi{i}))+{num(conv['R'])}*v(hi{i})"
+    leg = "v({d}) >= 1 ? 1 : min(max((v({d})-v(tri{i}))*{k}+0.5,0),1)"
+    held = [("ho", f"v({o})", conv["vref"]), ("hi", f"i(VL{i})", 0), ("hn", f"v(n{i})", 48.0)]
+    out = [f"Vil{i} il{i} 0 {pwl(load_points(conv['iload']))}",
+           f"Vtri{i} tri{i} 0 PULSE(0 1 0 {num(per / 2)} {num(per / 2 - 3e-9)} 1e-9 {num(per)})",
+           f"Vg{i} g{i} 0 PULSE(0 1 {num(per - GATE_S - 2e-8)} 1e-9 1e-9 {num(GATE_S - 2e-9)} {num(per)})"]
+    for name, value, ic in held:
+        out += [f"B{name}{i} 0 {name}{i} I=v(g{i})*0.1*({value}-v({name}{i}))", f"C{name}{i} {name}{i} 0 1e-9 ic={num(ic)}"]
+    return out + [
+        f"Bdd{i} d{i} 0 V=min(max((v(ho{i})+{w})/v(hn{i}),0),1)",
+        f"Bde{i} e{i} 0 V=min(max((v(hn{i})-({w}))/v(ho{i}),0),1)",
+        f"Br{i} r{i} 0 V=min(max({num(conv['kp'])}*({num(conv['vref'])}-v(ho{i}))+v(q{i}),-{lim}),{lim})",
+        f"Bq{i} 0 q{i} I={num(conv['ki'])}*({num(conv['vref'])}-v(ho{i}))", f"Cq{i} q{i} 0 1 ic=0",
+        f"Bs1{i} s1{i} 0 V={leg.format(d=f'd{i}', i=i, k=steep)}",
+        f"Bs2{i} s2{i} 0 V={leg.format(d=f'e{i}', i=i, k=steep)}",
+        f"Bx{i} x{i} 0 V=v(s1{i})*v(n{i})", f"VL{i} x{i} xl{i} 0",
+        f"Lc{i} xl{i} xr{i} {num(conv['L'])} ic=0", f"Rc{i} xr{i} xo{i} {num(conv['R'])}",
+        f"Bxo{i} xo{i} 0 V=v(s2{i})*v({o})", f"Bxi{i} 0 {o} I=v(s2{i})*i(VL{i})",
+        f"Co{i} {o} 0 {num(conv['Co'])} ic={num(conv['vref'])}", f"Bo{i} {o} 0 I=v(il{i})",
+        f"Bin{i} n{i} 0 I=v(s1{i})*i(VL{i})+{num(conv['Pq'])}/v(n{i})+{num(k_sw)}*abs(i(VL{i}))"
+        f"+{num(c_sw)}*(v(e{i})<1 ? max(v(n{i}),v({o})) : v(n{i}))"]
+
+
 def conv_lines(i, conv):
     """An averaged 4-switch converter with its control; the output leg's duty is 1 below the bus."""
+    if conv.get("pwm"):
+        return pwm_lines(i, conv)
     o, w = f"o{i}", f"{num(conv['kc'])}*(v(r{i})-i(VL{i}))+{num(conv['R'])}*i(VL{i})"
     lim = num(conv["ilim"])
     f_sw = conv.get("fsw", 200e3)
@@ -89,7 +145,7 @@ def node_lines(case, i, node):
                 f"Rff{i} ft{i} ff{i} 1", f"Cff{i} ff{i} 0 {num(feed['tau'])} ic=0",
                 f"Bfi{i} 0 n{i} I=v(ff{i})"]
     if node.get("load"):
-        out += [f"Vp{i} p{i} 0 {pwl(load_points(node['load']))}",
+        out += [f"Vp{i} p{i} 0 {pwl(gated(load_points(node['load']), dead_times(case, i)))}",
                 constant_power(f"l{i}", f"n{i}", f"p{i}")]
     if node.get("conv"):
         out += conv_lines(i, node["conv"])
@@ -105,14 +161,16 @@ def node_lines(case, i, node):
 
 def switch_points(case, i, link):
     """(t, log10 ohm) of the link's switch, or nothing when it never moves."""
-    state = OPEN_LOG if link.get("open") else CLOSED_LOG
+    open_log = case.get("open_log", OPEN_LOG)
+    state = open_log if link.get("open") else CLOSED_LOG
     points = [(0.0, state)]
-    for e in sorted(case["events"], key=lambda e: e[2]):
+    events = case["events"] + [["close", k, t, ohm, 0, b - t] for k, t, ohm, b in case.get("closings", [])]
+    for e in sorted(events, key=lambda e: e[2]):
         kind, index, t = e[:3]
         if (kind == "cut" and index == i) or (kind == "kill" and index in (link["a"], link["b"])):
             # passes 1 ohm at t
-            begin = t - OPEN_RAMP * -CLOSED_LOG / (OPEN_LOG - CLOSED_LOG)
-            points += [(begin, points[-1][1]), (begin + OPEN_RAMP, OPEN_LOG)]
+            begin = t - OPEN_RAMP * -CLOSED_LOG / (open_log - CLOSED_LOG)
+            points += [(begin, points[-1][1]), (begin + OPEN_RAMP, open_log)]
         elif kind == "close" and index == i:
             ohm, _, bypass = e[3:]
             points += [(t - CLOSE_RAMP, points[-1][1]), (t, math.log10(ohm)),
@@ -159,7 +217,7 @@ def link_lines(case, i, link):
         hot = f"abs({i_m}) > {num(link['fuse'])} && ({i_m} > 0 ? v({b}) : v(n{link['a']})) < {V_UV}"
         out += [f"Bfq{i} 0 fq{i} I=({hot}) || v(fq{i}) > 0.1 ? (1-v(fq{i}))*{num(3e-9 / FUSE_S)} : 0",
                 f"Cfq{i} fq{i} 0 1e-9 ic=0",
-                f"Bs{i} lc{i} {b} V={i_m}*pow(10,{CLOSED_LOG}+{OPEN_LOG - CLOSED_LOG}*v(fq{i}))"]
+                f"Bs{i} lc{i} {b} V={i_m}*pow(10,{CLOSED_LOG}+{case.get('open_log', OPEN_LOG) - CLOSED_LOG}*v(fq{i}))"]
     return out
 
 
@@ -207,7 +265,8 @@ def netlist(case, raw, method="trap"):
     for i, m in enumerate(case.get("modules", [])):
         lines += module_lines(case, i, m)
     step = num(case.get("spice_step", STEP))
-    lines += [f".tran {step} {num(case['tend'])} 0 {step} uic", ".control",
+    end = num(case["tend"] + 0.6 * case.get("average", 0))
+    lines += [f".tran {step} {end} 0 {step} uic", ".control",
               "set wr_singlescale", "set wr_vecnames", "set numdgt=10", "run",
               f"wrdata {raw} " + " ".join(e for _, e in columns(case)), "quit 0", ".endc", ".end"]
     return "\n".join(lines) + "\n"
@@ -233,6 +292,34 @@ def sample(raw, times):
     return rows
 
 
+def means(raw, times, width):
+    """Means over `width` around ascending times (the first: behind it); None when it ends early."""
+    rows, n = [], 0
+    with open(raw, encoding="ascii") as f:
+        next(f)
+        before, sums = None, None
+        for line in f:
+            row = list(map(float, line.split()))
+            if before is None:
+                row[0] = 0.0  # ngspice's first row is a moment later
+            while n < len(times):
+                begin = times[n] - width / 2 if times[n] > 0 else 0.0
+                end = begin + width
+                if before is None or row[0] <= begin or row[0] <= before[0]:
+                    break
+                lo, hi, span = max(before[0], begin), min(row[0], end), row[0] - before[0]
+                sums = sums or [0.0] * (len(row) - 1)
+                for c in range(1, len(row)):
+                    mid = before[c] + (row[c] - before[c]) * ((lo + hi) / 2 - before[0]) / span
+                    sums[c - 1] += mid * (hi - lo) / width
+                if row[0] < end:
+                    break
+                rows.append(sums)
+                sums, n = None, n + 1
+            before = row
+    return rows if n == len(times) else None
+
+
 def simulate(case, times, method):
     """Rows at the times, or None when ngspice gave up before the end."""
     with tempfile.TemporaryDirectory() as tmp:
@@ -244,20 +331,75 @@ def simulate(case, times, method):
                            timeout=TIMEOUT)
         if not os.path.exists(raw):
             sys.exit(f"{case['name']}: ngspice failed:\n{p.stdout[-2000:]}\n{p.stderr[-2000:]}")
+        if case.get("average"):
+            return means(raw, times, case["average"])
         return sample(raw, times)
+
+
+def waveforms(case, times):
+    for method in case.get("methods", METHODS):
+        rows = simulate(case, times, method)
+        if rows:
+            return rows, method
+    sys.exit(f"{case['name']}: ngspice ends early with every method")
+
+
+# Closings. What docs/models/link.md says of links that close by rule, applied to ngspice's voltages:
+# the node that comes back (a newcomer, or the one with the largest capacitance left) closes one link
+# after another, in their order. It announces in the step of
+# the heal (a newcomer: in its second step), both ends act in the next. The neighbour's end has the
+# resistor; from the step of the closing on it compares its voltage after the step with the node's
+# before it, and both bypass in the next step when that is at most 1 V.
+def closings(case):
+    step = case.get("T", 1e-4)
+    done = dict(case, closings=[])
+    heals = [e for e in case["events"] if e[0] == "heal"]
+    starts = [e for e in case["events"] if e[0] == "start"]
+    if heals:
+        links = [e[1] for e in heals]
+        ends = [{case["links"][i]["a"], case["links"][i]["b"]} for i in links]
+        node = next(iter(set.intersection(*ends)))
+        at = round(heals[0][2] / step - 0.5 + 1e-6) + 1
+    else:
+        node = starts[0][1]
+        links = [i for i, l in enumerate(case["links"]) if node in (l["a"], l["b"])]
+        at = round(starts[0][2] / step - 0.5 + 1e-6) + 2
+    steps = [k * step for k in range(round(case["tend"] / step) + 1)]
+    for i in links:
+        link = case["links"][i]
+        other = link["b"] if link["a"] == node else link["a"]
+        trial = dict(done, closings=done["closings"] + [[i, at * step, PRECHARGE, 2 * case["tend"]]])
+        rows, _ = waveforms(trial, steps)
+        k = next((k for k in range(at, len(steps) - 1)
+                  if abs(rows[k + 1][other] - rows[k][node]) <= BYPASS_DV), None)
+        if k is None:
+            sys.exit(f"{case['name']}: link {i} is never bypassed")
+        done["closings"].append([i, round(at * step, 9), PRECHARGE, round((k + 1) * step, 9)])
+        at = k + 2
+    return done["closings"]
+
+
+def plan(path):
+    with open(path, encoding="utf-8") as f:
+        case = json.load(f)
+    case["closings"] = closings(case)
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(case, f, indent=1)
+        f.write("\n")
+    print(f"{path}: " + ", ".join(f"link {i} at {t:g} s, bypass at {b:g} s"
+                                 for i, t, _, b in case["closings"]), flush=True)
 
 
 def run(path):
     with open(path, encoding="utf-8") as f:
         case = json.load(f)
+    if any(e[0] in ("heal", "start") for e in case["events"]) and "closings" not in case:
+        plan(path)
+        with open(path, encoding="utf-8") as f:
+            case = json.load(f)
     every = case.get("sample", SAMPLE)
     times = [i * every for i in range(int(case["tend"] / every + 1e-6) + 1)]
-    for method in METHODS:
-        rows = simulate(case, times, method)
-        if rows:
-            break
-    else:
-        sys.exit(f"{path}: ngspice ends early with every method")
+    rows, method = waveforms(case, times)
     out = os.path.splitext(path)[0] + ".csv"
     with open(out, "w", encoding="ascii") as f:
         f.write(",".join(["t"] + [c for c, _ in columns(case)]) + "\n")
@@ -335,7 +477,7 @@ def drill(case):
            "timeline:"]
     for e in case["events"]:
         kind, index, t = e[:3]
-        target = f"{'n' if kind in ('kill', 'short') else 'l'}{index}"
+        target = f"{'n' if kind in ('kill', 'short', 'start') else 'l'}{index}"
         line = f"  - {{ at: {quantity(t, 's')}, do: {kind}, target: {target}"
         if kind == "close":
             ohm, end, bypass = e[3:]
@@ -386,7 +528,7 @@ def own_cases():
     case["nodes"][1]["load"] = [[0.0, 100, 0.001]]
     yield case
     case = read("ref1_tri3_loadstep")
-    case.update(name="own_fuse", tend=0.05, T=1e-5, spice_step=5e-7, sample=1e-4,
+    case.update(name="own_fuse", tend=0.05, T=1e-5, spice_step=2e-7, sample=1e-4, open_log=4.0, methods=["gear"],
                 events=[["short", 1, 0.03, 0.005, 0.04]],
                 desc="ref1 with fuses of 150 A; bus 1 bolted to ground (5 mOhm) from 30 ms on; "
                      "compared at T = 10 us")
@@ -399,6 +541,22 @@ def own_cases():
                 desc="ref1 from 0 V: both feeds at their limits until the buses are up")
     case["nodes"][1]["load"] = [[0.0, 100, 0.001]]
     yield case
+    case = read("ref1_tri3_loadstep")
+    case.update(name="own_rejoin", tend=0.3, open_log=3.0, methods=["gear"],
+                events=[["cut", 0, 0.1212], ["cut", 1, 0.1212], ["heal", 0, 0.1302], ["heal", 1, 0.1302]],
+                desc="ref1; node 1, without a supercapacitor, is cut off and emptied by its load to 3 V "
+                     "below the others; its links come back by rule, pre-charge and bypass, one after another")
+    del case["nodes"][1]["Csc"], case["nodes"][1]["Rsc"]
+    case["nodes"][1]["C"] = 0.025  # the largest: it hosts every link
+    case["nodes"][1]["load"] = [[0.0, 400, 0.001], [0.13, 21, 1e-4]]
+    yield case
+    case = read("ref1_tri3_loadstep")
+    case.update(name="own_restart", tend=0.3, open_log=3.0, methods=["gear"], events=[["kill", 1, 0.1002], ["start", 1, 0.1302]],
+                desc="ref1; node 1, without a supercapacitor and with 400 W, dies and comes back with its charge")
+    del case["nodes"][1]["Csc"], case["nodes"][1]["Rsc"]
+    case["nodes"][1]["load"] = [[0.0, 400, 0.001]]
+    yield case
+    yield grid24()
     node_2kw = {"L": 10e-6, "R": 16e-3, "Co": 2e-3, "kp": 15.0, "ki": 10000.0, "kc": 0.25, "Pq": 11.0,
                 "Ksw": 22e-9, "Coss": 4e-9, "ilim": 60.0}
     for name, vref, load, desc in (
@@ -419,12 +577,49 @@ def own_cases():
                                     power=[[0.0, 0, 0.001], [0.1, 500, 1e-5], [0.2, -500, 1e-5]])
     del case["links"][0]["conv"]["ki"]
     yield case
+    for name, vref, load, desc in (
+            ("buck", 12.0, [[0.0, 10, 0.001], [0.008, 20, 1e-5]], "steps down to 12 V, 10 to 20 A"),
+            ("boost", 56.0, [[0.0, 4, 0.001], [0.008, 14, 1e-5]], "steps up to 56 V, 4 to 14 A")):
+        case = read("ref1_tri3_loadstep")
+        case.update(name="own_switching_" + name, tend=0.016, T=5e-5, spice_step=2e-8, sample=1e-4,
+                    average=5e-6, links=case["links"][:1], nodes=case["nodes"][:2],
+                    desc="two nodes; a converter that switches at 200 kHz and " + desc
+                         + "; waveforms are means over a switching period")
+        case["nodes"][1]["load"] = [[0.0, 100, 0.001]]
+        case["nodes"][1]["conv"] = dict(node_2kw, vref=vref, iload=load, fsw=200e3, pwm=True)
+        yield case
+
+
+def grid24():
+    """24 nodes in a grid of 4 x 6 with 38 links and 6 feeds; loads step at five of them."""
+    rows, cols, feeds = 4, 6, {0: 40, 4: 60, 9: 50, 14: 50, 19: 60, 23: 40}
+    steps = {3: (0.1, 800), 7: (0.1, 500), 12: (0.15, 900), 17: (0.2, 700), 20: (0.2, 400)}
+    nodes, links = [], []
+    for i in range(rows * cols):
+        base = 60 + 10 * (i * 7 % 11)
+        node = {"C": 0.02, "Csc": 1.0, "Rsc": 0.02, "load": [[0.0, base, 0.001]]}
+        if i in steps:
+            node["load"].append([steps[i][0], steps[i][1], 1e-4])
+        if i in feeds:
+            node["feed"] = {"V0": 48.5, "Rd": 0.02 * 48 / feeds[i], "Imax": 1.25 * feeds[i], "tau": 1e-3}
+        nodes.append(node)
+        for to in ([i + 1] if i % cols < cols - 1 else []) + ([i + cols] if i + cols < rows * cols else []):
+            n = len(links)
+            links.append({"a": i, "b": to, "R": (10 + n * 5 % 12) * 1e-3, "L": (30 + n * 7 % 20) * 1e-7})
+    return {"name": "own_grid24", "tend": 0.3, "spice_step": 4e-6, "nodes": nodes, "links": links, "events": [],
+            "desc": "24 nodes, 38 links, 6 droop feeds; five load steps", "Vuv": V_UV, "v_init_default": 48.0}
 
 
 def write_cases():
     for case in own_cases():
         case = copy.deepcopy(case)
-        with open(os.path.join(DATA, case["name"] + ".json"), "w", encoding="utf-8") as f:
+        path = os.path.join(DATA, case["name"] + ".json")
+        if os.path.exists(path):
+            old = read(case["name"])
+            times = old.pop("closings", None)
+            if times and old == case:  # else to be planned again
+                case["closings"] = times
+        with open(path, "w", encoding="utf-8") as f:
             json.dump(case, f, indent=1)
             f.write("\n")
         print(case["name"])
@@ -440,13 +635,15 @@ def main():
     p = sub.add_parser("topology")
     p.add_argument("case", nargs="+")
     p.add_argument("-o", "--out", default=".")
+    p = sub.add_parser("plan")
+    p.add_argument("case", nargs="+")
     sub.add_parser("cases")
     args = ap.parse_args()
     if args.verb == "cases":
         write_cases()
-    elif args.verb == "run":
+    elif args.verb in ("run", "plan"):
         for path in args.case:
-            run(path)
+            (run if args.verb == "run" else plan)(path)
     else:
         for path in [args.case] if args.verb == "netlist" else args.case:
             with open(path, encoding="utf-8") as f:

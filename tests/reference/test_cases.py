@@ -20,10 +20,15 @@ CASES = [
     ("ref3_ring8_linkcut", "1ms", 1.5, 0.05, 0.5),
     ("ref9_tri3_dualfed_loadstep", "1ms", 16, 0.9, 0.4),
     ("own_death", "1ms", 1.5, 0.05, 0.5),
-    ("own_close", "1ms", 8, 0.4, 0.5),
-    ("own_short", "100us", 20, 0.8, 0.4),
+    ("own_close", "1ms", 8, 0.35, 0.4),
+    ("own_short", "100us", 7, 1.7, 0.65),
     ("own_blackstart", "1ms", 1.5, 0.05, 0.2),
-    ("own_fuse", "100us", 250, 10, 1.2),
+    ("own_fuse", "100us", 110, 6, 1.9),
+    ("own_rejoin", "1ms", 64, 2.8, 1.5),
+    ("own_restart", "1ms", 31, 2, 0.5),
+    ("own_grid24", "1ms", 1.5, 0.05, 0.2),
+    ("own_switching_buck", "100us", 1.5, 0.3, 0.2, 26),
+    ("own_switching_boost", "100us", 1.5, 0.3, 0.2, 28),
     ("own_conv_boost", "1ms", 1.5, 0.1, 0.2, 5),
     ("own_conv_buckboost", "1ms", 1.5, 0.1, 0.2, 5),
     ("own_conv_link", "1ms", 3, 0.15, 0.2, 5),
@@ -47,10 +52,11 @@ def near_event(case, link, t, every):
     """The sample next to an opening or closing of this link, or to the death of a node at its end."""
     for kind, index, at in (e[:3] for e in case["events"]):
         ends = (case["links"][link]["a"], case["links"][link]["b"])
-        mine = index in ends if kind == "kill" else kind != "short" and index == link
+        mine = index in ends if kind in ("kill", "start") else kind != "short" and index == link
         if mine and abs(t - at) <= every / 2 + 1e-9:
             return True
-    return False
+    return any(i == link and min(abs(t - at), abs(t - bypass)) <= every / 2 + 1e-9
+               for i, at, _, bypass in case.get("closings", []))
 
 
 def compare(case, got, want, limits):
