@@ -227,7 +227,7 @@ def waits():
                        re.sub(r"at: when node.*?do: kill", f"at: {k * 100}us, do: kill", head))
         check("when" not in fixed, fixed)
         same, _ = judge(home, expect, head=fixed, status=0)
-        check(same["trace"] == result["trace"], "the trace of fixed times differs")
+        check(same["summary"]["trace"] == result["summary"]["trace"], "the trace of fixed times differs")
         # A bound that is never reached: nothing fires, and the line says it again.
         never = WAITS.replace("BOUND", "20V")
         result, r = judge(home, expect, head=never, status=2)
