@@ -182,6 +182,7 @@ drill_prove(const struct runview *view, const struct events *events, const struc
 		break;
 	case RULE_FAULT:
 	case RULE_LEVEL:
+	case RULE_PLUG:
 		prove_command(&t, f);
 		break;
 	}

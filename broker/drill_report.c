@@ -159,6 +159,8 @@ ends(const struct script_action *a, const struct script_action *b)
 	case RULE_FAULT:
 		return (b->kind == a->kind && b->ends) ||
 		       action_table[b->kind].rule == RULE_END_LIFE;
+	case RULE_PLUG:
+		return b->kind == (a->kind == SCRIPT_PLUG ? SCRIPT_UNPLUG : SCRIPT_PLUG);
 	case RULE_BEGIN_LIFE:
 		break;
 	}

@@ -28,8 +28,9 @@ enum action_rule {
 	RULE_BEGIN_LIFE, /* of a process that was ended before; at a port step */
 	RULE_END_LIFE,   /* of a process that runs */
 	RULE_FAULT,      /* of a process that runs or of a link; one of a kind at a time */
-	RULE_LEVEL,      /* built-in load; the lease ends at the level before */
+	RULE_LEVEL,      /* load of a node or of a fixed module; the lease ends at the level before */
 	RULE_LINK,       /* contactors of a link */
+	RULE_PLUG,       /* contacts of a module; one that is there is not plugged again */
 };
 
 /* clang-format off */
@@ -47,8 +48,12 @@ enum action_rule {
 	  "closes a link that was cut; on a node: all its cut links")                                       \
 	X(KILL,  "kill",  RULE_END_LIFE,   ON_NODE | ON_MODULE, false, 0,         0,                        \
 	  "SIGKILL; from step K on every neighbour's link is open")                                         \
-	X(LOAD,  "load",  RULE_LEVEL,      ON_NODE,             true,  CMD_LOAD,  0,                        \
-	  "takes a node's built-in load to a level")                                                        \
+	X(LOAD,  "load",  RULE_LEVEL,      ON_NODE | ON_MODULE, true,  CMD_LOAD,  0,                        \
+	  "takes a node's built-in load, or a module of class fixed, to a level")                            \
+	X(PLUG,  "plug",  RULE_PLUG,       ON_MODULE,           true,  CMD_PLUG,  0,                        \
+	  "puts a module that was pulled, or began with `plugged: false`, into its slot")                  \
+	X(RAMP,  "ramp",  RULE_LEVEL,      ON_NODE | ON_MODULE, false, CMD_LOAD,  0,                        \
+	  "takes a load to a level in a straight line")                                                     \
 	X(SC_OPEN, "sc_open", RULE_FAULT,  ON_NODE,             true,  CMD_SC_OPEN, CMD_SC_CLOSE,           \
 	  "the string of a supercapacitor opens; it keeps its charge")                                     \
 	X(SHORT, "short", RULE_FAULT,      ON_NODE,             true,  CMD_SHORT, 0,                        \
@@ -56,7 +61,13 @@ enum action_rule {
 	X(START, "start", RULE_BEGIN_LIFE, ON_NODE | ON_MODULE, false, 0,         0,                        \
 	  "a new incarnation of what was killed or stopped")                                                \
 	X(STOP,  "stop",  RULE_END_LIFE,   ON_NODE | ON_MODULE, false, 0,         0,                        \
-	  "to its peers like a kill, then SIGSTOP")
+	  "to its peers like a kill, then SIGSTOP")                                                         \
+	X(SURGE, "surge", RULE_FAULT,      ON_NODE | ON_MODULE, true,  CMD_SURGE, CMD_UNSURGE,              \
+	  "power on top of a load")                                                                         \
+	X(SWAP,  "swap",  RULE_PLUG,       ON_MODULE,           false, 0,         0,                        \
+	  "an unplug of this module, then a plug of another one")                                           \
+	X(UNPLUG, "unplug", RULE_PLUG,     ON_MODULE,           true,  CMD_UNPLUG, 0,                       \
+	  "pulls a module out of its slot")
 /* clang-format on */
 
 enum script_kind {
@@ -84,11 +95,14 @@ struct action_with {
 	double bypass_s;       /* close */
 	double c_part;         /* age */
 	double esr_part;       /* age */
+	double gap_s;     /* swap */
 	double level_w;        /* load */
+	double power_w;   /* surge */
 	double precharge_ohm;  /* close */
 	double r_ohm;          /* short */
-	double ramp_s;         /* load */
+	double ramp_s;         /* load, ramp, surge */
 	int signal;            /* kill */
+	char to[TOPO_ID_MAX];  /* swap: the module that comes */
 	char end[TOPO_ID_MAX]; /* close: at which end the resistor is */
 };
 

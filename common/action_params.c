@@ -55,8 +55,26 @@ static const struct field with_load[] = {
 	NUMBER("ramp", ramp_s, UNIT_SECOND, 0, 1000, "0s", "time to reach it"),
 };
 
+static const struct field with_ramp[] = {
+	NUMBER("level", level_w, UNIT_WATT, 0, 1e5, NULL, "where it ends; required"),
+	NUMBER("time", ramp_s, UNIT_SECOND, 1e-6, 1000, NULL, "how long it takes; required"),
+};
+
 static const struct field with_short[] = {
 	NUMBER("r", r_ohm, UNIT_OHM, 1e-4, 1e3, NULL, "resistance of the fault; required"),
+};
+
+static const struct field with_surge[] = {
+	NUMBER("power", power_w, UNIT_WATT, 0, 1e5, NULL, "what comes on top; required"),
+	NUMBER("ramp", ramp_s, UNIT_SECOND, 0, 1000, "0s", "time to rise, and to fall at the end"),
+};
+
+static const struct field with_swap[] = {
+	{ .key = "to",
+	  .type = FIELD_NAME,
+	  .offset = offsetof(struct action_with, to),
+	  .doc = "the module that is put in; required" },
+	NUMBER("gap", gap_s, UNIT_SECOND, 0, 1000, "20ms", "time between the two"),
 };
 
 static const struct schema schema_none = { .what = "with" };
@@ -68,7 +86,10 @@ WITH(close);
 WITH(cut);
 WITH(kill);
 WITH(load);
+WITH(ramp);
 WITH(short);
+WITH(surge);
+WITH(swap);
 
 const struct action_params action_params[SCRIPT_KINDS_] = {
 	[SCRIPT_AGE] = { .with = &schema_age,
@@ -83,11 +104,22 @@ const struct action_params action_params[SCRIPT_KINDS_] = {
 	                  .needs = { { "level", "the power to go to" } },
 	                  .words = { ACTION_OF(level_w), ACTION_OF(ramp_s) } },
 	[SCRIPT_SC_OPEN] = { .with = &schema_none },
+	[SCRIPT_PLUG] = { .with = &schema_none },
+	[SCRIPT_RAMP] = { .with = &schema_ramp,
+	                  .needs = { { "level", "where the ramp ends" },
+	                             { "time", "how long the ramp takes" } },
+	                  .words = { ACTION_OF(level_w), ACTION_OF(ramp_s) } },
 	[SCRIPT_SHORT] = { .with = &schema_short,
 	                   .needs = { { "r", "the resistance of the fault" } },
 	                   .words = { ACTION_OF(r_ohm), ACTION_LEASE } },
 	[SCRIPT_START] = { .with = &schema_none },
 	[SCRIPT_STOP] = { .with = &schema_none },
+	[SCRIPT_SURGE] = { .with = &schema_surge,
+	                   .needs = { { "power", "what comes on top" } },
+	                   .words = { ACTION_OF(power_w), ACTION_OF(ramp_s) } },
+	[SCRIPT_SWAP] = { .with = &schema_swap,
+	                  .needs = { { "to", "the module that is put in" } } },
+	[SCRIPT_UNPLUG] = { .with = &schema_none },
 };
 
 const struct action action_table[SCRIPT_KINDS_] = {
@@ -104,10 +136,25 @@ const struct action action_table[SCRIPT_KINDS_] = {
 };
 
 const char *const action_later[] = {
-	"agent_freeze", "agent_reset", "bias",       "brownout", "corrupt",
-	"degrade",   "derate",       "duplicate",   "feed_loss",  "flood",    "hang",
-	"partition", "plug",         "ramp",        "relay_kill", "reorder",  "sag",
-	"stuck",        "surge",       "swap",       "unplug",   NULL,
+	/* clang-format off */
+	"agent_freeze",
+	"agent_reset",
+	"bias",
+	"brownout",
+	"corrupt",
+	"degrade",
+	"derate",
+	"duplicate",
+	"feed_loss",
+	"flood",
+	"hang",
+	"partition",
+	"relay_kill",
+	"reorder",
+	"sag",
+	"stuck",
+	NULL,
+	/* clang-format on */
 };
 
 /* In the order of the members. */
@@ -115,7 +162,9 @@ const struct action_with action_no_with = {
 	.bypass_s = NAN,
 	.c_part = NAN,
 	.esr_part = NAN,
+	.gap_s = NAN,
 	.level_w = NAN,
+	.power_w = NAN,
 	.precharge_ohm = NAN,
 	.r_ohm = NAN,
 };

@@ -86,6 +86,7 @@ struct offer {
 enum answer_flag {
 	ANSWER_SERVED = 1 << 0,
 	ANSWER_SHED = 1 << 1,   /* the module is shed */
+	ANSWER_OUT = 1 << 3,    /* it is unplugged: nothing to shed or to restore */
 	ANSWER_ORPHAN = 1 << 2, /* it has no owner: any of its nodes may give orders */
 };
 struct answer {
@@ -124,11 +125,15 @@ struct core_in {
 	X(CMD_CUT,      1, "cut",     NULL, NULL, NULL) /* open the contactors of link `chan` (the other end gets the same command) */ \
 	X(CMD_HEAL,     2, "heal",    NULL, NULL, NULL) /* close it again by the rule of docs/models (pre-charge, then bypass) */ \
 	X(CMD_LOAD,     4, "load",    "level_w", "ramp_s", "W") /* built-in load */                        \
+	X(CMD_PLUG,    50, "plug",    NULL, NULL, NULL) /* of a module: its contacts close */              \
 	X(CMD_SC_CLOSE, 41, "sc_close", NULL, NULL, NULL) /* its string */                                  \
 	X(CMD_SC_OPEN,  42, "sc_open", NULL, NULL, NULL)                                                    \
 	X(CMD_SHORT,    5, "short",   "r_ohm", "for_s", "Ohm")  /* fault on the bus; b NaN: until CMD_UNSHORT */ \
+	X(CMD_SURGE,   51, "surge",   "power_w", "ramp_s", "W") /* on top of a load; until CMD_UNSURGE */  \
 	X(CMD_UNAGE,   43, "unage",   NULL, NULL, NULL)                                                    \
-	X(CMD_UNSHORT,  6, "unshort", NULL, NULL, NULL)
+	X(CMD_UNPLUG,  52, "unplug",  NULL, NULL, NULL) /* of a module: its contacts open */              \
+	X(CMD_UNSHORT,  6, "unshort", NULL, NULL, NULL)                                                   \
+	X(CMD_UNSURGE, 53, "unsurge", NULL, NULL, NULL) /* falls in the ramp in which it rose */
 /* clang-format on */
 
 enum core_cmd_kind {

@@ -318,10 +318,11 @@ wrong_target(struct script_build *b, const struct yamldoc_node *v, const struct 
 		names[n++] = t->modules[i].id;
 	for (size_t i = 0; r->on & ON_LINK && i < t->n_links; i++)
 		names[n++] = t->links[i].id;
-	const char *wanted = r->on == ON_NODE   ? "a node"
-	                     : r->on == ON_LINK ? "a link"
-	                     : r->on & ON_LINK  ? "a link or a node"
-	                                        : "a node or a module";
+	const char *wanted = r->on == ON_NODE     ? "a node"
+	                     : r->on == ON_MODULE ? "a module"
+	                     : r->on == ON_LINK   ? "a link"
+	                     : r->on & ON_LINK    ? "a link or a node"
+	                                          : "a node or a module";
 	const char *is = topo_find_node(t, v->text) >= 0     ? "a node"
 	                 : topo_find_link(t, v->text) >= 0   ? "a link"
 	                 : topo_find_module(t, v->text) >= 0 ? "a module"
@@ -379,12 +380,45 @@ add_lease_end(struct script_build *b, const struct script_entry *e,
 		return;
 	*end = *begin;
 	snprintf(end->id, sizeof end->id, "%.27s.end", begin->id);
-	end->kind = begin->kind == SCRIPT_CUT ? SCRIPT_HEAL : begin->kind;
+	end->kind = begin->kind == SCRIPT_CUT      ? SCRIPT_HEAL
+	            : begin->kind == SCRIPT_PLUG   ? SCRIPT_UNPLUG
+	            : begin->kind == SCRIPT_UNPLUG ? SCRIPT_PLUG
+	                                           : begin->kind;
 	end->ends = action_table[begin->kind].rule == RULE_FAULT;
 	end->at_ns = begin->at_ns + e->for_ns;
 	end->k = end->at_ns / b->topo->step_ns;
 	end->for_s = NAN;
 	end->with.level_w = NAN; /* load: set by the check, which knows the level before */
+}
+
+/* A swap is an unplug, and the plug of the other module after the gap. */
+static void
+add_other(struct script_build *b, const struct script_entry *e, struct script_action *out)
+{
+	const struct topo *t = b->topo;
+	int module = topo_find_module(t, e->with.to);
+	if (!e->with.to[0])
+		return; /* that has been said */
+	if (module < 0) {
+		const char *names[TOPO_MODULES_MAX];
+		for (size_t i = 0; i < t->n_modules; i++)
+			names[i] = t->modules[i].id;
+		decode_suggest(decode_error(&b->d, e->with_place,
+		                            "with.to: there is no module '%s' in mesh '%s'",
+		                            e->with.to, t->name),
+		               e->with.to, names, t->n_modules, "modules");
+		return;
+	}
+	out->kind = SCRIPT_UNPLUG;
+	struct script_action *in = script_build_add(b, e->place, 0);
+	if (!in)
+		return;
+	*in = *out;
+	snprintf(in->id, sizeof in->id, "%.28s.in", out->id);
+	in->kind = SCRIPT_PLUG;
+	in->target = (uint32_t)t->n_nodes + (uint32_t)module;
+	in->at_ns += (int64_t)(e->with.gap_s * 1e9 + 0.5);
+	in->k = in->at_ns / t->step_ns;
 }
 
 static void
@@ -431,6 +465,8 @@ add_target(struct script_build *b, const struct script_entry *e, const struct ya
 			             "with.at: '%s' is not an end of link '%s' (%s, %s)",
 			             e->with.end, l->id, t->nodes[l->a].id, t->nodes[l->b].id);
 	}
+	if (a->kind == SCRIPT_SWAP)
+		add_other(b, e, a);
 	if (has_lease_end(e))
 		add_lease_end(b, e, a);
 }

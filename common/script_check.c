@@ -17,8 +17,9 @@ struct state {
 	bool *cut;                           /* per link: open by a cut */
 	bool *open;                          /* per link: open since the start */
 	const struct script_action **faults; /* per target and kind: the latest */
-	double *level_w;  /* per node: level of the last load action, NaN: the file's curve */
-	double *before_w; /* per node: level in force before the action that has a lease */
+	bool *plugged;                       /* per module */
+	double *level_w;  /* per process: level of the last load action, NaN: the file's curve */
+	double *before_w; /* per process: level in force before the action that has a lease */
 };
 
 static const char *
@@ -116,8 +117,7 @@ check_start(struct script_build *b, struct state *s, const struct script_action 
 	}
 	*p = (struct proc_state){ .since_k = a->k, .by = a->id };
 	forget_faults(s, a->target); /* of the old life */
-	if (a->target < b->topo->n_nodes)
-		s->level_w[a->target] = NAN; /* the new life begins with the file's curve */
+	s->level_w[a->target] = NAN; /* the new life begins with the file's curve */
 }
 
 static const struct proc_state *
@@ -182,19 +182,56 @@ check_up(struct script_build *b, const struct state *s, const struct script_acti
 	return !(p->down && lease_end);
 }
 
+static const struct pwl *
+load_curve(const struct topo *t, uint32_t proc)
+{
+	return proc < t->n_nodes ? &t->nodes[proc].p.load_w
+	                         : &t->modules[proc - t->n_nodes].p.load_w;
+}
+
+static void
+check_settable(struct script_build *b, const struct script_action *a, const struct yamldoc_node *at)
+{
+	const struct topo *t = b->topo;
+	if (a->target >= t->n_nodes && t->modules[a->target - t->n_nodes].p.class != MODULE_FIXED)
+		decode_error(&b->d, at,
+		             "%s: module '%s' is not of class fixed: it takes what its workload "
+		             "takes",
+		             script_action_name(a->kind), proc_id(t, a->target));
+}
+
+/* Returns false when a lease ends on a module that is so already. */
+static bool
+check_plug(struct script_build *b, struct state *s, const struct script_action *a,
+           const struct yamldoc_node *at, bool lease_end)
+{
+	bool in = a->kind == SCRIPT_PLUG, *plugged = &s->plugged[a->target - b->topo->n_nodes];
+	if (!check_up(b, s, a, at, lease_end))
+		return false;
+	if (*plugged == in && lease_end)
+		return false;
+	if (*plugged == in)
+		decode_error(&b->d, at, "%s: module '%s' is %s its slot at that time",
+		             script_action_name(a->kind), proc_id(b->topo, a->target),
+		             in ? "in" : "not in");
+	*plugged = in;
+	return true;
+}
+
 static bool
 check_level(struct script_build *b, struct state *s, struct script_action *a,
             const struct yamldoc_node *at, bool lease_end)
 {
 	uint32_t n = a->target;
-	const struct topo_node *node = &b->topo->nodes[n];
 	if (!check_up(b, s, a, at, lease_end))
 		return false;
+	if (!lease_end)
+		check_settable(b, a, at);
 	if (s->procs[n].down)
 		return true;
 	if (lease_end) {
-		a->with.level_w =
-			isnan(s->before_w[n]) ? pwl_at(&node->p.load_w, a->at_ns) : s->before_w[n];
+		a->with.level_w = isnan(s->before_w[n]) ? pwl_at(load_curve(b->topo, n), a->at_ns)
+		                                        : s->before_w[n];
 	} else {
 		s->before_w[n] = s->level_w[n];
 	}
@@ -240,6 +277,8 @@ check_fault(struct script_build *b, struct state *s, const struct script_action 
 	if (!link)
 		check_up(b, s, a, at, false);
 	check_supercap(b, a, at);
+	if (a->kind == SCRIPT_SURGE)
+		check_settable(b, a, at);
 	if (*latest && a->k <= fault_last_k(b, *latest))
 		decode_error(&b->d, at, "%s: '%s' has one at that time (action '%s')",
 		             script_action_name(a->kind),
@@ -267,6 +306,8 @@ check_action(struct script_build *b, struct state *s, size_t i)
 		return check_level(b, s, a, at, b->flags[i] & SCRIPT_LEASE_END);
 	case RULE_FAULT:
 		return check_fault(b, s, a, at);
+	case RULE_PLUG:
+		return check_plug(b, s, a, at, b->flags[i] & SCRIPT_LEASE_END);
 	}
 	return true;
 }
@@ -300,16 +341,20 @@ state_init(struct state *s, const struct topo *t)
 	s->open = calloc(t->n_links + 1, sizeof *s->open);
 	s->faults = calloc((t->n_nodes + t->n_modules + t->n_links) * SCRIPT_KINDS_ + 1,
 	                   sizeof *s->faults);
-	s->level_w = calloc(t->n_nodes + 1, sizeof *s->level_w);
-	s->before_w = calloc(t->n_nodes + 1, sizeof *s->before_w);
-	if (!s->procs || !s->cut || !s->open || !s->faults || !s->level_w || !s->before_w)
+	s->plugged = calloc(t->n_modules + 1, sizeof *s->plugged);
+	s->level_w = calloc(t->n_nodes + t->n_modules + 1, sizeof *s->level_w);
+	s->before_w = calloc(t->n_nodes + t->n_modules + 1, sizeof *s->before_w);
+	if (!s->procs || !s->cut || !s->open || !s->faults || !s->plugged || !s->level_w ||
+	    !s->before_w)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < t->n_nodes + t->n_modules; i++)
 		s->procs[i].since_k = -1;
 	for (size_t i = 0; i < t->n_links; i++)
 		s->open[i] = t->links[i].p.open;
-	for (size_t i = 0; i < t->n_nodes; i++)
+	for (size_t i = 0; i < t->n_nodes + t->n_modules; i++)
 		s->level_w[i] = s->before_w[i] = NAN;
+	for (size_t i = 0; i < t->n_modules; i++)
+		s->plugged[i] = t->modules[i].p.plugged;
 	return 0;
 }
 
@@ -320,6 +365,7 @@ state_free(struct state *s)
 	free(s->cut);
 	free(s->open);
 	free((void *)s->faults);
+	free(s->plugged);
 	free(s->level_w);
 	free(s->before_w);
 }
@@ -398,13 +444,20 @@ heal_all(struct script_build *b, const struct state *s)
 		if (s->procs[i].down)
 			heal(b, s->procs[i].stopped ? SCRIPT_CONT : SCRIPT_START, TARGET_PROC, i,
 			     proc_id(t, i));
-	for (uint32_t i = 0; i < t->n_nodes; i++) {
-		double level = pwl_at(&t->nodes[i].p.load_w, b->duration_ns);
+	for (uint32_t i = 0; i < t->n_nodes + t->n_modules; i++) {
+		double level = pwl_at(load_curve(t, i), b->duration_ns);
 		if (s->procs[i].down || isnan(s->level_w[i]) || s->level_w[i] == level)
 			continue;
-		struct script_action *a = heal(b, SCRIPT_LOAD, TARGET_PROC, i, t->nodes[i].id);
+		struct script_action *a = heal(b, SCRIPT_LOAD, TARGET_PROC, i, proc_id(t, i));
 		if (a)
 			a->with.level_w = level;
+	}
+	for (uint32_t i = 0; i < t->n_modules; i++) {
+		const struct topo_module *m = &t->modules[i];
+		uint32_t proc = (uint32_t)t->n_nodes + i;
+		if (s->plugged[i] != m->p.plugged && !s->procs[proc].down)
+			heal(b, m->p.plugged ? SCRIPT_PLUG : SCRIPT_UNPLUG, TARGET_PROC, proc,
+			     m->id);
 	}
 	size_t n_faults = (t->n_nodes + t->n_modules + t->n_links) * SCRIPT_KINDS_;
 	for (size_t i = 0; i < n_faults; i++) {

@@ -190,10 +190,11 @@ script_print_actions(FILE *f)
 		const struct action *r = &action_table[i];
 		const struct schema *with = action_params[i].with;
 		fprintf(f, "%-6s %-12s %s%s\n", r->name,
-		        r->on == ON_NODE   ? "node"
-		        : r->on == ON_LINK ? "link"
-		        : r->on & ON_LINK  ? "link, node"
-		                           : "node, module",
+		        r->on == ON_NODE     ? "node"
+		        : r->on == ON_MODULE ? "module"
+		        : r->on == ON_LINK   ? "link"
+		        : r->on & ON_LINK    ? "link, node"
+		                             : "node, module",
 		        r->doc, r->may_last ? "; may have for:" : "");
 		for (size_t j = 0; j < with->n; j++) {
 			if (with->fields[j].effect != EFFECT_ACTS)

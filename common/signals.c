@@ -59,6 +59,7 @@ static const struct row {
 	{ GROUP_MODULE, "owner", "1", OF_FIELD, "owner", 0 },
 	{ GROUP_MODULE, "served", "1", OF_FIELD, "served", 0 },
 	{ GROUP_MODULE, "shed", "1", OF_FIELD, "shed", 0 },
+	{ GROUP_MODULE, "plugged", "1", OF_FIELD, "plugged", 0 },
 	{ GROUP_MODULE, "phase", "1", OF_FIELD, "phase", 0 },
 	{ GROUP_MODULE, "throughput", "1", OF_FIELD, "throughput", 0 },
 	{ GROUP_MODULE, "errors", "1", OF_FIELD, "errors", 0 },
@@ -87,6 +88,7 @@ struct signal {
 	int64_t run_k[2];
 	uint64_t generation[2];
 	bool whole[2]; /* the field is an integer */
+	int plugged;   /* of a module: the field that says whether it is in its slot */
 };
 
 struct signal_list {
@@ -448,6 +450,9 @@ look_up(const struct signal_list *l, struct signal *s, int end, int64_t k)
 	s->run[end] = runview_run(l->view, s->proc[end], k);
 	s->run_k[end] = k;
 	s->generation[end] = runview_generation(l->view);
+	s->plugged = -1;
+	if (s->row->group == GROUP_MODULE && strcmp(s->row->name, "plugged") != 0)
+		s->plugged = runview_field(l->view, s->proc[end], "plugged");
 	s->whole[end] = runview_fields(l->view, s->proc[end], &n)[s->index[end]].type == 'i';
 	return true;
 }
@@ -462,7 +467,10 @@ value(const struct signal_list *l, struct signal *s, int end, int64_t k, double 
 	const struct runview_run *r = &s->run[end];
 	if (!r->w)
 		return false;
-	const union rec_word *w = r->w + (size_t)(k - s->run_k[end]) * r->words + s->index[end];
+	const union rec_word *frame = r->w + (size_t)(k - s->run_k[end]) * r->words;
+	if (s->plugged >= 0 && frame[s->plugged].f == 0)
+		return false;
+	const union rec_word *w = frame + s->index[end];
 	/* Frames are too far apart for the processor to foresee; k mostly ascends. */
 	__builtin_prefetch(w + AHEAD_FRAMES * r->words);
 	*ret = s->whole[end] ? (double)w->i : w->f;

@@ -105,7 +105,6 @@ void decode_conv_at(struct decoder *, const struct field *, const struct yamldoc
 void decode_feeds(struct decoder *, const struct field *, const struct yamldoc_node *, void *);
 void decode_class(struct decoder *, const struct field *, const struct yamldoc_node *, void *);
 void decode_workload(struct decoder *, const struct field *, const struct yamldoc_node *, void *);
-void decode_plugged(struct decoder *, const struct field *, const struct yamldoc_node *, void *);
 
 /* topo_entries.c */
 bool build_id_ok(struct build *, const struct yamldoc_node *);

@@ -211,14 +211,3 @@ decode_workload(struct decoder *d, const struct field *f, const struct yamldoc_n
 	else
 		decode_error(d, v, "%s: 'phases' is missing", f->key);
 }
-
-void
-decode_plugged(struct decoder *d, const struct field *f, const struct yamldoc_node *v, void *target)
-{
-	struct build_module *m = target;
-	m->t.p.plugged = true;
-	if (v->kind != YAMLDOC_SCALAR || (strcmp(v->text, "true") && strcmp(v->text, "yes")))
-		decode_error(d, v,
-		             "%s: modules that begin unplugged are not available in this release",
-		             f->key);
-}

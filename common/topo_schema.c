@@ -389,8 +389,11 @@ static const struct field fields_module[] = {
 	  .effect = EFFECT_NOTE,
 	  .effect_text =
 	          "agents are parsed but do not act in this release: rails keep their reference" },
-	CUSTOM("plugged", decode_plugged,
-	       "true (default); modules that begin unplugged come later"),
+	{ .key = "plugged",
+	  .type = FIELD_BOOL,
+	  .offset = offsetof(struct build_module, t.p.plugged),
+	  .dflt = "true",
+	  .doc = "whether it is in its slot; drills plug and unplug it" },
 };
 SCHEMA(module, "module", "A compute module: one process, one or two inputs.");
 

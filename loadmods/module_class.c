@@ -16,6 +16,17 @@ fixed_begin(struct module_load *l, const struct module_params *p, int64_t t_ns, 
 {
 	(void)p;
 	pwl_track_fill(&l->track, t_ns, dt_s * 1e9, n, l->level_w);
+	if (l->surge.on)
+		surge_add(&l->surge, t_ns, dt_s * 1e9, n, l->level_w);
+}
+
+static void
+fixed_command(struct module_load *l, const struct core_cmd *cmd, int64_t step_ns)
+{
+	if (cmd->kind == CMD_LOAD)
+		pwl_track_set(&l->track, cmd->k * step_ns, cmd->a, cmd->b > 0 ? cmd->b * 1e9 : 0);
+	else
+		surge_command(&l->surge, cmd, step_ns);
 }
 
 static void
@@ -113,11 +124,11 @@ cpu_reference(struct module_load *l, double v_ref_v)
 
 static const struct module_class_ops module_classes[] = {
 	[MODULE_FIXED] = { "fixed", true, fixed_init, fixed_begin, fixed_demand, NULL,
-	                   NULL },
-	[MODULE_CPU] = { "cpu", false, cpu_init, cpu_begin, cpu_demand, cpu_restart,
+	                   fixed_command, NULL },
+	[MODULE_CPU] = { "cpu", false, cpu_init, cpu_begin, cpu_demand, cpu_restart, NULL,
 	                 cpu_reference },
 	[MODULE_RESISTIVE] = { "resistive", true, resistive_init, resistive_begin, resistive_demand,
-	                       NULL, NULL },
+	                       NULL, NULL, NULL },
 };
 
 const struct module_class_ops *module_class_of(enum module_class class)

@@ -10,6 +10,7 @@
 
 #include "module_cpu.h"
 #include "pwl.h"
+#include "surge.h"
 #include "topo.h"
 
 enum module_phase { PHASE_COMPUTE, PHASE_MEMORY, PHASE_IDLE, PHASE_END_ };
@@ -27,6 +28,7 @@ struct module_load {
 	/* classes */
 	double level_w[TOPO_SUBSTEPS_MAX];
 	struct pwl_track track;
+	struct surge surge;
 	struct module_cpu cpu;
 };
 
@@ -42,6 +44,8 @@ struct module_class_ops {
 	void (*demand)(struct module_load *, const struct module_params *, double v_in_v, size_t s);
 	/* It was off and is switched on again; NULL: nothing to do. */
 	void (*restart)(struct module_load *);
+	/* CMD_LOAD, CMD_SURGE, CMD_UNSURGE; NULL: its load is not set from outside. */
+	void (*command)(struct module_load *, const struct core_cmd *, int64_t step_ns);
 	/* A reference for the rail from the owner; NULL: the class has none. */
 	void (*reference)(struct module_load *, double v_ref_v);
 };

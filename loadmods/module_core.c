@@ -17,6 +17,8 @@
 #include "module_input.h"
 #include "slice.h"
 
+/* Unplugged, a module empties its input capacitor: safe to touch within a tenth of a second. */
+#define BLEED_S 20e-3
 /* A load at the input counts as served down to this voltage. */
 #define SERVED_V 40.0
 
@@ -31,6 +33,7 @@ struct module_core {
 	uint32_t epoch;
 	bool served, unserved; /* of the last step; EV_UNSERVED 1 was the last one */
 	bool shed;             /* by order of the owner */
+	bool plugged;
 	struct module_hotswap hotswap;
 	double v_min_v, v_max_v, p_w;
 	double useful_j, loss_j, unserved_j;
@@ -48,7 +51,7 @@ static const struct {
 	{ "p", "W" }, { "demand", "W" }, { "served", "1" }, { "owner", "1" }, { "epoch", "1" },
 	{ "phase", "1" }, { "temp", "degC" }, { "throughput", "1" }, { "errors", "1" },
 	{ "useful_j", "J" }, { "loss_j", "J" }, { "stored_j", "J" }, { "unserved_j", "J" },
-	{ "shed", "1" },
+	{ "shed", "1" }, { "plugged", "1" },
 }, in_fields[] = {
 	{ "live", "1" }, { "i", "A" }, { "taken_j", "J" },
 };
@@ -60,7 +63,7 @@ enum {
 static bool
 module_core_is_on(const struct module_core *c)
 {
-	return c->params->plugged && !c->shed;
+	return c->plugged && !c->shed;
 }
 
 static int
@@ -110,7 +113,7 @@ module_core_frame(const void *core, union rec_word *w)
 		l->rail_a,
 		c->p_w,
 		module_core_is_on(c) ? l->demand_w : 0,
-		c->served && !c->shed && !c->hotswap.starting,
+		c->served && module_core_is_on(c) && !c->hotswap.starting,
 		c->owner,
 		c->epoch,
 		l->phase,
@@ -122,6 +125,7 @@ module_core_frame(const void *core, union rec_word *w)
 		module_input_stored_j(&c->input),
 		c->unserved_j,
 		c->shed,
+		c->plugged,
 	};
 
 	memcpy(w, own, sizeof own);
@@ -148,6 +152,19 @@ module_core_destroy(void **core)
 	*core = NULL;
 }
 
+/* In its slot or not, at the begin of this life: by the topology, and by what the script did since.
+ */
+static void
+module_core_find_plug(struct module_core *c)
+{
+	const struct slice *s = c->slice;
+
+	c->plugged = c->params->plugged;
+	for (size_t i = 0; i < s->n_cmds && s->cmds[i].k < s->start_k; i++)
+		if (s->cmds[i].kind == CMD_PLUG || s->cmds[i].kind == CMD_UNPLUG)
+			c->plugged = s->cmds[i].kind == CMD_PLUG;
+}
+
 static int
 module_core_create(const struct slice *s, void **core, struct err *err)
 {
@@ -161,7 +178,9 @@ module_core_create(const struct slice *s, void **core, struct err *err)
 	c->ops = module_class_of(s->module.class);
 	assert(c->ops);
 	c->dt_s = (double)s->step_ns * 1e-9 / s->substeps;
-	module_input_init(&c->input, &s->module, s->n_chans, c->dt_s, s->init_v_v);
+	module_core_find_plug(c);
+	bool empty = !c->plugged && s->start_k == 0;
+	module_input_init(&c->input, &s->module, s->n_chans, c->dt_s, empty ? 0 : s->init_v_v);
 	if (module_core_make_fields(c) < 0) {
 		free(c);
 		return err_set(err, ERR_NOMEM, "module %s: out of memory", s->id);
@@ -310,15 +329,19 @@ module_core_substep(struct module_core *c, size_t s)
 {
 	struct module_load *l = &c->load;
 	bool on = module_core_is_on(c), draws = module_core_draws(c);
-	double p_j, g_j;
+	double p_j, g_j, bleed_s = c->plugged ? 0 : c->input.c_in_f / BLEED_S;
 
 	/* What hangs on the input itself says what it would take also while it waits. */
 	if (draws || (on && c->ops->at_input))
 		c->ops->demand(l, c->params, c->input.v_v, s);
 	if (!draws)
 		module_core_rest(c);
-	double vm = module_input_step(&c->input, draws ? l->p_w : 0, draws ? l->g_s : 0, &p_j,
+	double vm = module_input_step(&c->input, draws ? l->p_w : 0, draws ? l->g_s : bleed_s, &p_j,
 	                              &g_j);
+	if (!c->plugged) {
+		c->loss_j += g_j;
+		g_j = 0;
+	}
 	c->p_w += p_j + g_j;
 	c->useful_j += p_j * l->useful + g_j;
 	c->loss_j += p_j - p_j * l->useful;
@@ -368,7 +391,7 @@ module_core_answer(struct module_core *c, size_t j, struct answer *a)
 	*a = (struct answer){
 		.phase = c->load.phase,
 		.flags = (c->served ? ANSWER_SERVED : 0u) | (c->shed ? ANSWER_SHED : 0u) |
-		         (c->owner < 0 ? ANSWER_ORPHAN : 0u),
+		         (c->plugged ? 0u : ANSWER_OUT) | (c->owner < 0 ? ANSWER_ORPHAN : 0u),
 		.energy_j = p->period_j,
 		.v_in_v = c->input.v_v,
 		.v_v = c->load.rail_v,
@@ -381,12 +404,38 @@ module_core_answer(struct module_core *c, size_t j, struct answer *a)
 }
 
 static void
+module_core_command(struct module_core *c, const struct core_cmd *cmd, struct core_events *ev)
+{
+	core_event_add(ev, cmd->k, EV_FAULT, -1, cmd->kind, cmd->a, cmd->b, 0);
+	switch (cmd->kind) {
+	case CMD_LOAD:
+	case CMD_SURGE:
+	case CMD_UNSURGE:
+		if (c->ops->command)
+			c->ops->command(&c->load, cmd, c->slice->step_ns);
+		break;
+	case CMD_PLUG:
+		c->plugged = true;
+		c->shed = false;
+		module_hotswap_order(&c->hotswap);
+		break;
+	case CMD_UNPLUG:
+		c->plugged = false;
+		c->shed = false;
+		break;
+	default:
+		break;
+	}
+}
+
+static void
 module_core_step(void *core, int64_t k, const struct core_in *in, struct core_msg *const *out,
                  const struct core_cmd *cmds, size_t n_cmds, struct core_events *ev)
 {
 	struct module_core *c = core;
 
-	(void)cmds, (void)n_cmds; /* no command of this release acts on a module */
+	for (size_t i = 0; i < n_cmds; i++)
+		module_core_command(c, &cmds[i], ev);
 	module_core_inputs(c, k, in, ev);
 	module_core_plant(c, k);
 	if ((k + 1) % c->slice->port_period == 0)

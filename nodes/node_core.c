@@ -23,6 +23,7 @@
 #include "node_store.h"
 #include "pwl.h"
 #include "slice.h"
+#include "surge.h"
 #include "topo_rules.h"
 
 struct node_core {
@@ -37,6 +38,7 @@ struct node_core {
 	struct node_protect protect;
 	struct node_sense sense; /* all that the firmware sees of the plant */
 	struct pwl_track load, conv_load;
+	struct surge surge;
 	bool own_conv; /* the last of convs has the node's own output and load */
 	struct node_core_end {
 		struct node_conv *conv; /* NULL: this link ends at the bus */
@@ -517,6 +519,10 @@ node_core_bus_command(struct node_core *c, const struct core_cmd *cmd, struct co
 		pwl_track_set(&c->load, cmd->k * c->slice->step_ns, cmd->a,
 		              cmd->b > 0 ? cmd->b * 1e9 : 0);
 		break;
+	case CMD_SURGE:
+	case CMD_UNSURGE:
+		surge_command(&c->surge, cmd, c->slice->step_ns);
+		break;
 	case CMD_SHORT:
 		assert(cmd->a > 0);
 		c->plant.g_fault = 1 / cmd->a;
@@ -656,6 +662,8 @@ node_core_plant(struct node_core *c, int64_t k, double *vm, double *load_w,
 	for (size_t p = 0; p < c->n_ports; p++)
 		pay_w += c->ports[p].pay_w;
 	pwl_track_fill(&c->load, k * c->slice->step_ns, c->dt_ns, n, load_w);
+	if (c->surge.on)
+		surge_add(&c->surge, k * c->slice->step_ns, c->dt_ns, n, load_w);
 	if (c->own_conv)
 		pwl_track_fill(&c->conv_load, k * c->slice->step_ns, c->dt_ns, n,
 		               c->convs[c->plant.n_convs - 1].load_a);

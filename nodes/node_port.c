@@ -31,6 +31,7 @@ node_port_hear(struct node_port *p, uint32_t answer_flags)
 {
 	p->shed = answer_flags & ANSWER_SHED;
 	p->orphan = answer_flags & ANSWER_ORPHAN;
+	p->out = answer_flags & ANSWER_OUT;
 	if (p->order == (p->shed ? OFFER_SHED : OFFER_RESTORE))
 		p->order = 0;
 }
@@ -38,7 +39,7 @@ node_port_hear(struct node_port *p, uint32_t answer_flags)
 static void
 node_port_open(struct node_port *p, int64_t k, int64_t rx, struct core_events *ev)
 {
-	p->live = p->shed = p->orphan = false;
+	p->live = p->shed = p->orphan = p->out = false;
 	p->order = 0;
 	p->pay_w = 0;
 	core_event_add(ev, k, EV_PORT_OPEN, p->chan, OPEN_DEATH, (double)rx, 0, 0);

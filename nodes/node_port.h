@@ -18,7 +18,7 @@ struct node_port {
 	int32_t chan;
 	bool owner; /* this node owns the module */
 	bool live;
-	bool shed, orphan; /* as the module last answered */
+	bool shed, orphan, out; /* as the module last answered; out: unplugged */
 	uint32_t order;    /* enum offer_flag: OFFER_SHED or OFFER_RESTORE until the module has done it */
 	double account_j, paid_j;
 	double pay_w; /* owed power of this period */

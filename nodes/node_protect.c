@@ -140,7 +140,7 @@ node_protect_answers(struct node_protect *p, const struct node_port *ports)
 static bool
 node_protect_decides(const struct node_port *p)
 {
-	return p->live && (p->owner || p->orphan);
+	return p->live && !p->out && (p->owner || p->orphan);
 }
 
 /* The module to be shed or restored next, or n. */

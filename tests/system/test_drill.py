@@ -244,6 +244,43 @@ def waits():
         check("'n3' is already down" in r.out, r)
 
 
+PLUGS = f"""drill: 1
+name: plugs
+topology: {SRC}/topologies/rack8.yaml
+time: {{ duration: 300ms, settle: 50ms, recover: 100ms }}
+timeline:
+  - {{ id: out, at: 100ms, do: unplug, target: m4, for: 150ms }}
+  - {{ id: cpu, at: 120ms, do: unplug, target: m1 }}
+  - {{ id: killed, at: 140ms, do: kill, target: m1 }}
+  - {{ id: again, at: 160ms, do: start, target: m1 }}
+  - {{ id: surge, at: 200ms, do: surge, target: [m6, n2], with: {{ power: 300W, ramp: 5ms }}, for: 50ms }}
+  - {{ id: ramp, at: 100ms, do: ramp, target: [n1, m8], with: {{ level: 700W, time: 100ms }} }}
+"""
+
+
+def plugs():
+    """Modules out of and into their slots, surges, ramps: what the recorder shows is what physics says."""
+    with Home() as home:
+        expect = "".join(f"  - {{ id: {n}, {e} }}\n" for n, e in (
+            ("out", 'always: "module.m4.plugged == 0", from: out, until: out.end'),
+            # C_in 1 mF, ramp to 1.5 x 300 W/48 V in 10 ms: 48 V after sqrt(2 C V 10ms/9.375A) = 10.1 ms.
+            ("inrush", 'always: "sum(module.m4.i_in.*) <= 9.375A", from: out.end, within: 9ms'),
+            ("dark", 'always: "module.m4.p == 0W", from: out.end, within: 9ms'),
+            ("lit", 'settles: "module.m4.p >= 299.9W", after: out.end + 9ms, within: 3ms'),
+            ("still-out", 'always: "module.m1.plugged == 0", from: again'),
+            ("surged", 'always: "module.m6.p >= 699W", from: surge + 6ms, until: surge.end'),
+            ("rises", 'always: "module.m6.p >= 546W and module.m6.p <= 554W", from: surge + 2.4ms, within: 200us'),
+            ("falls", 'always: "module.m6.p <= 401W", from: surge.end + 6ms'),
+            ("halfway", 'always: "module.m8.p >= 474W and module.m8.p <= 476W", from: ramp + 49.9ms, within: 200us'),
+            ("useful", "metric: mesh.energy_residual, max: 0.000000001"),
+            ("served", "metric: mesh.unserved_j, max: 0J")))
+        result, r = judge(home, "expect:\n" + expect, "--out", f"{home.dir}/m", head=PLUGS, status=0)
+        heals = {f["id"]: f["action"] for f in result["faults"] if f["heals"]}
+        check(heals["heal.m1"] == "plug" and set(heals.values()) == {"plug", "load"}, heals)
+        home.ok("drill", f"{home.dir}/d.yaml", "--out", f"{home.dir}/p", timeout=100)
+        check(read(f"{home.dir}/p/result.json") == read(f"{home.dir}/m/result.json"), "differs")
+
+
 # ---- evidence ---------------------------------------------------------------------------------
 
 def same_bytes():
@@ -382,5 +419,5 @@ def process_dies():
 
 
 if __name__ == "__main__":
-    run_cases([wrong_bounds, steady_state, not_judged, waits, same_bytes, sweep, shipped, words, interrupted,
+    run_cases([wrong_bounds, steady_state, not_judged, waits, plugs, same_bytes, sweep, shipped, words, interrupted,
                killed, too_slow, process_dies])
