@@ -73,8 +73,10 @@ flow_sums(struct plan_flow *p)
 		p->feed_w += l->feed_a[i] * l->v_v[i];
 		p->load_w += l->load_w[i];
 	}
-	for (size_t i = 0; i < t->n_links; i++)
+	for (size_t i = 0; i < t->n_links; i++) {
 		p->cable_w += l->link_a[i] * l->link_a[i] * t->links[i].p.r_ohm;
+		p->conv_w += l->conv[i].in_w - l->conv[i].out_v * l->conv[i].link_a;
+	}
 	for (size_t i = 0; i < t->n_modules; i++) {
 		const struct topo_module *m = &t->modules[i];
 		for (size_t j = 0; j < m->n_feeds; j++) {
@@ -168,6 +170,22 @@ print_buses(const struct plan_flow *p, FILE *f)
 	}
 }
 
+/* What the converter of a link does. */
+static void
+print_conv(const struct plan_flow *p, size_t link, FILE *f)
+{
+	const struct topo *t = p->topo;
+	const struct topo_link *k = &t->links[link];
+	const struct link_conv_state *c = &p->steady->flow->conv[link];
+	if (!k->has_conv)
+		return;
+	fprintf(f, "   converter at %s: %.1f W of %.1f W%s, %.2f V, loses %.2f W",
+	        t->nodes[k->conv.node].id,
+	        c->out_v * c->link_a * (k->conv.node == k->a ? 1 : -1),
+	        p->steady->flow->conv_w[link], c->limited ? " (limited)" : "", c->out_v,
+	        c->in_w - c->out_v * c->link_a);
+}
+
 static void
 print_links(const struct plan_flow *p, FILE *f)
 {
@@ -185,20 +203,26 @@ print_links(const struct plan_flow *p, FILE *f)
 		if (k->p.fuse_a > 0)
 			snprintf(part, sizeof part, "%.1f %%",
 			         100 * fabs(l->link_a[i]) / k->p.fuse_a);
-		fprintf(f, "%-16s %-20s %8.2f A %9s %7.2f W\n", k->id, between, l->link_a[i], part,
+		fprintf(f, "%-16s %-20s %8.2f A %9s %7.2f W", k->id, between, l->link_a[i], part,
 		        l->link_a[i] * l->link_a[i] * k->p.r_ohm);
+		print_conv(p, i, f);
+		fprintf(f, "\n");
 	}
 }
 
 static void
 print_sums(const struct plan_flow *p, FILE *f)
 {
-	double loss = p->cable_w + p->port_w;
+	double loss = p->cable_w + p->port_w + p->conv_w;
 	fprintf(f,
 	        "\nfeeds %.1f W = built-in loads %.1f W + modules %.1f W + cables %.2f W (%.2f %%) "
-	        "+ ports %.2f W (%.2f %%)\n",
+	        "+ ports %.2f W (%.2f %%)",
 	        p->feed_w, p->load_w, p->module_w, p->cable_w, 100 * p->cable_w / p->feed_w,
 	        p->port_w, 100 * p->port_w / p->feed_w);
+	if (p->conv_w > 0)
+		fprintf(f, " + link converters %.2f W (%.2f %%)", p->conv_w,
+		        100 * p->conv_w / p->feed_w);
+	fprintf(f, "\n");
 	if (!(p->feed_w > 0))
 		return;
 	fprintf(f, "delivered %.2f %%\n", 100 * (1 - loss / p->feed_w));
@@ -274,6 +298,20 @@ plan_flow_print(const struct topo *t, FILE *f, struct err *err)
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void
+json_conv(const struct loadflow *l, size_t link, struct json_out *j)
+{
+	const struct link_conv_state *c = &l->conv[link];
+	json_out_object(j, "converter");
+	json_out_text(j, "at", l->topo->nodes[l->topo->links[link].conv.node].id);
+	json_out_real(j, "set_w", l->conv_w[link]);
+	json_out_bool(j, "limited", c->limited);
+	json_out_real(j, "out_v", c->out_v);
+	json_out_real(j, "inductor_a", c->inductor_a);
+	json_out_real(j, "loss_w", c->in_w - c->out_v * c->link_a);
+	json_out_end(j);
+}
+
+static void
 json_buses(const struct plan_flow *p, struct json_out *j)
 {
 	const struct topo *t = p->topo;
@@ -305,6 +343,8 @@ json_buses(const struct plan_flow *p, struct json_out *j)
 		json_out_real(j, "i_a", s->flow->link_a[i]);
 		json_out_real(j, "fuse_a", k->p.fuse_a > 0 ? k->p.fuse_a : NAN);
 		json_out_real(j, "loss_w", s->flow->link_a[i] * s->flow->link_a[i] * k->p.r_ohm);
+		if (k->has_conv)
+			json_conv(s->flow, i, j);
 		json_out_end(j);
 	}
 	json_out_end(j);
@@ -365,6 +405,7 @@ plan_flow_json(const struct topo *t, FILE *f, struct err *err)
 	json_out_real(&j, "modules_w", p->module_w);
 	json_out_real(&j, "cables_w", p->cable_w);
 	json_out_real(&j, "ports_w", p->port_w);
+	json_out_real(&j, "link_converters_w", p->conv_w);
 	json_out_end(&j);
 	json_case(p, "base", &p->base, &j);
 	json_out_array(&j, "single_failures");

@@ -26,6 +26,7 @@ struct plan_flow {
 	const struct topo *topo;
 	struct steady *steady; /* at rest, nothing failed */
 	double feed_w, cable_w, port_w, load_w, module_w;
+	double conv_w; /* lost in converters at link ends */
 	struct plan_flow_case base;
 	size_t n_cases, n_carried;
 	struct plan_flow_case *cases; /* nodes, closed links, feeds */

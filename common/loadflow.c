@@ -77,14 +77,20 @@ oring_inputs(const struct loadflow *l, const struct topo_module *m, struct oring
 
 /* ---- which nodes take part ------------------------------------------------------------------- */
 
+static bool
+link_closed(const struct loadflow *l, size_t i)
+{
+	const struct topo_link *k = &l->topo->links[i];
+	if (k->p.open || (l->fault == LOADFLOW_LINK && l->index == i))
+		return false;
+	return l->fault != LOADFLOW_NODE || (k->a != l->index && k->b != l->index);
+}
+
 bool
 loadflow_link_live(const struct loadflow *l, size_t i)
 {
-	const struct topo_link *k = &l->topo->links[i];
 	/* A converter holds its power, not a voltage: the rest has to stand without it. */
-	if (k->p.open || k->has_conv || (l->fault == LOADFLOW_LINK && l->index == i))
-		return false;
-	return l->fault != LOADFLOW_NODE || (k->a != l->index && k->b != l->index);
+	return !l->topo->links[i].has_conv && link_closed(l, i);
 }
 
 bool
@@ -141,6 +147,42 @@ load_current(double p, double v, double *slope)
 	return low ? p * v / (v_uv * v_uv) : p / v;
 }
 
+static uint32_t
+conv_far(const struct topo_link *k)
+{
+	return k->conv.node == k->a ? k->b : k->a;
+}
+
+static struct link_conv_state
+conv_at(const struct loadflow *l, size_t i, double in_v, double far_v)
+{
+	const struct topo_link *k = &l->topo->links[i];
+	double into_w = k->conv.node == k->a ? l->conv_w[i] : -l->conv_w[i];
+	bool closed = link_closed(l, i) && l->m->live[conv_far(k)];
+	return link_conv_at(&k->conv.conv, k->p.r_ohm, into_w, closed, in_v, far_v);
+}
+
+/* What each side sees; slopes by differences, each side's against its own voltage. */
+static void
+assemble_conv(struct loadflow *l, size_t i, const double *v)
+{
+	const double h = 1e-6; /* V */
+	const struct topo_link *k = &l->topo->links[i];
+	struct loadflow_matrix *m = l->m;
+	uint32_t n = k->conv.node, far = conv_far(k);
+	if (!m->live[n])
+		return;
+	struct link_conv_state s = conv_at(l, i, v[n], v[far]);
+	struct link_conv_state dn = conv_at(l, i, v[n] + h, v[far]);
+	m->f[n] += s.in_w / v[n];
+	skyline_add(m->s, n, n, (dn.in_w / (v[n] + h) - s.in_w / v[n]) / h);
+	if (!m->live[far])
+		return;
+	struct link_conv_state df = conv_at(l, i, v[n], v[far] + h);
+	m->f[far] -= s.link_a;
+	skyline_add(m->s, far, far, (s.link_a - df.link_a) / h);
+}
+
 /* f = current that leaves each bus and does not come from anywhere, s = its derivative. */
 static void
 assemble(struct loadflow *l, const double *v)
@@ -165,6 +207,8 @@ assemble(struct loadflow *l, const double *v)
 	}
 	for (size_t i = 0; i < t->n_links; i++) {
 		const struct topo_link *k = &t->links[i];
+		if (k->has_conv)
+			assemble_conv(l, i, v);
 		if (!loadflow_link_live(l, i) || !m->live[k->a])
 			continue;
 		double g = 1 / k->p.r_ohm, i_a = g * (v[k->a] - v[k->b]);
@@ -332,6 +376,11 @@ fill_currents(struct loadflow *l)
 		const struct topo_link *k = &t->links[i];
 		bool live = loadflow_link_live(l, i) && l->m->live[k->a];
 		l->link_a[i] = live ? (l->v_v[k->a] - l->v_v[k->b]) / k->p.r_ohm : 0;
+		l->conv[i] = (struct link_conv_state){ 0 };
+		if (!k->has_conv || !l->m->live[k->conv.node])
+			continue;
+		l->conv[i] = conv_at(l, i, l->v_v[k->conv.node], l->v_v[conv_far(k)]);
+		l->link_a[i] = k->conv.node == k->a ? l->conv[i].link_a : -l->conv[i].link_a;
 	}
 	for (size_t i = 0; i < t->n_modules; i++) {
 		struct oring o;
@@ -443,6 +492,16 @@ make_matrix(struct loadflow *l, struct err *err)
 	return rc;
 }
 
+/* The level of the largest magnitude; of equal ones the first. */
+static double
+farthest(const struct pwl *p)
+{
+	double level = 0;
+	for (size_t i = 0; i < p->n; i++)
+		level = fabs(p->p[i].level) > fabs(level) ? p->p[i].level : level;
+	return level;
+}
+
 int
 loadflow_create(const struct topo *t, struct loadflow **ret, struct err *err)
 {
@@ -456,6 +515,8 @@ loadflow_create(const struct topo *t, struct loadflow **ret, struct err *err)
 	l->v_set_v = calloc(t->n_nodes + 1, sizeof(double));
 	l->fault_g_s = calloc(t->n_nodes + 1, sizeof(double));
 	l->link_a = calloc(t->n_links + 1, sizeof(double));
+	l->conv = calloc(t->n_links + 1, sizeof *l->conv);
+	l->conv_w = calloc(t->n_links + 1, sizeof(double));
 	l->port_a = calloc(t->n_ports + 1, sizeof(double));
 	l->module_v = calloc(t->n_modules + 1, sizeof(double));
 	l->module_w = calloc(t->n_modules + 1, sizeof(double));
@@ -465,7 +526,7 @@ loadflow_create(const struct topo *t, struct loadflow **ret, struct err *err)
 		l->m->step = calloc(t->n_nodes + 1, sizeof(double));
 		l->m->live = calloc(t->n_nodes + 1, sizeof(bool));
 	}
-	bool ok = l->v_v && l->feed_a && l->v_set_v && l->fault_g_s && l->load_w && l->link_a && l->port_a && l->module_v &&
+	bool ok = l->v_v && l->feed_a && l->v_set_v && l->fault_g_s && l->load_w && l->link_a && l->conv && l->conv_w && l->port_a && l->module_v &&
 	          l->module_w && l->m && l->m->f && l->m->step && l->m->live;
 	int rc = ok ? make_matrix(l, err) : err_set(err, ERR_NOMEM, "out of memory");
 	if (rc) {
@@ -481,6 +542,8 @@ loadflow_create(const struct topo *t, struct loadflow **ret, struct err *err)
 		if (p->has_store)
 			l->load_w[i] += conv_input_w(&p->store.conv, t->nominal_v, 0);
 	}
+	for (size_t i = 0; i < t->n_links; i++)
+		l->conv_w[i] = t->links[i].has_conv ? farthest(&t->links[i].conv.power_w) : 0;
 	for (size_t i = 0; i < t->n_modules; i++)
 		l->module_w[i] = module_peak_w(&t->modules[i].p, t->nominal_v);
 	loadflow_reset(l);
@@ -507,6 +570,8 @@ loadflow_destroy(struct loadflow **lp)
 	free(l->v_set_v);
 	free(l->fault_g_s);
 	free(l->link_a);
+	free(l->conv);
+	free(l->conv_w);
 	free(l->port_a);
 	free(l->module_v);
 	free(l->module_w);

@@ -7,7 +7,9 @@
  *   modules   at their highest power, drawn through r_port from each input whose bus is higher than
  *             the module's input capacitor (ideal diodes), so a dead input's share moves to the
  *             other;
- *   links     r; links that start open carry nothing.
+ *   links     r; links that start open carry nothing;
+ *   converters at link ends carry their set-point (link_conv.h). They hold no voltage: without its own
+ *             feed a part of the mesh behind one is dark.
  * Only a stable solution counts (Jacobian positive definite): the one that the mesh would settle
  * in. Supercapacitors carry no static current. With the corrections of the control: steady.h.
  */
@@ -18,6 +20,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "link_conv.h"
 #include "topo.h"
 
 enum loadflow_fault { LOADFLOW_BASE, LOADFLOW_NODE, LOADFLOW_LINK, LOADFLOW_FEED };
@@ -31,10 +34,12 @@ struct loadflow {
 	double *v_v;      /* per node; NaN: dead, or no feed reaches it */
 	double *feed_a;   /* per node, 0 without a feed */
 	double *link_a;   /* per link, a -> b */
+	struct link_conv_state *conv; /* per link: its converter's; in_w is drawn even while it is open */
 	double *port_a;   /* per port, into the module */
 	double *module_v; /* per module: its input; NaN: no live input */
 	double *load_w;   /* per node: built-in load at its highest level */
 	/* Given; loads at their highest until changed. */
+	double *conv_w;    /* per link with a converter: set-point, a -> b; where its curve is largest */
 	double *module_w;  /* per module: power; class resistive: at nominal, its r_load counts */
 	double *v_set_v;   /* per node: set-point of its feed, v0 until changed */
 	double *fault_g_s; /* per node: conductance of a short, 0 until changed */
@@ -74,7 +79,7 @@ void loadflow_reset(struct loadflow *);
 /* Linearised, around the solution (it must be one): change of all bus voltages per ampere into
  * `node`, V/A. */
 void loadflow_respond(struct loadflow *, uint32_t node, double *dv);
-/* Who took part in the last solve. */
+/* Who took part in the last solve. A link with a converter is not live: it holds no voltage. */
 bool loadflow_link_live(const struct loadflow *, size_t link);
 bool loadflow_feed_live(const struct loadflow *, size_t node);
 bool loadflow_node_live(const struct loadflow *, size_t node); /* a feed reaches it */

@@ -18,6 +18,9 @@ loads_at_start(const struct topo *t, struct loadflow *l)
 		if (p->has_store)
 			l->load_w[i] += conv_input_w(&p->store.conv, t->nominal_v, 0);
 	}
+	for (size_t i = 0; i < t->n_links; i++)
+		if (t->links[i].has_conv)
+			l->conv_w[i] = pwl_at(&t->links[i].conv.power_w, 0);
 	for (size_t i = 0; i < t->n_modules; i++) {
 		const struct module_params *p = &t->modules[i].p;
 		if (p->class == MODULE_FIXED)

@@ -2,8 +2,10 @@
 
 #include <assert.h>
 
+#include "link_conv.h"
+
 /* Input under-voltage lock-out: off below the lower end of the 48 V range, on again well above. */
-#define OFF_V 36.0
+#define OFF_V LINK_CONV_OFF_V
 #define ON_V 40.0
 /* Constant losses fall with the bus below this voltage, so that an empty bus is not drawn from. */
 #define LOSS_KNEE_V 20.0
@@ -11,11 +13,6 @@
 #define LOAD_FOLD 0.5
 /* A source at the output stops above this part of its reference. */
 #define SOURCE_STOP 1.2
-/* Neither bus of a link's converter is pushed above or pulled below these. */
-#define LINK_HIGH_V 54.0
-#define LINK_LOW_V 44.0
-/* Its power stands for a current down to this voltage. */
-#define LINK_KNEE_V 10.0
 
 void
 node_conv_init(struct node_conv *c, enum node_conv_kind kind, const struct conv_params *p,
@@ -87,9 +84,9 @@ node_conv_follow(const struct node_conv *c, double power_w, double bus_v)
 	double behind_v = bus_v - c->r_ohm * c->i_a, hi, lo, x;
 
 	behind_v = vo < behind_v ? vo : behind_v;
-	x = power_w / (behind_v > LINK_KNEE_V ? behind_v : LINK_KNEE_V);
-	hi = LINK_HIGH_V - vo < bus_v - LINK_LOW_V ? LINK_HIGH_V - vo : bus_v - LINK_LOW_V;
-	lo = LINK_HIGH_V - bus_v < vo - LINK_LOW_V ? LINK_HIGH_V - bus_v : vo - LINK_LOW_V;
+	x = power_w / (behind_v > LINK_CONV_KNEE_V ? behind_v : LINK_CONV_KNEE_V);
+	hi = LINK_CONV_HIGH_V - vo < bus_v - LINK_CONV_LOW_V ? LINK_CONV_HIGH_V - vo : bus_v - LINK_CONV_LOW_V;
+	lo = LINK_CONV_HIGH_V - bus_v < vo - LINK_CONV_LOW_V ? LINK_CONV_HIGH_V - bus_v : vo - LINK_CONV_LOW_V;
 	hi = hi > 0 ? c->kp_s * hi : 0;
 	lo = lo > 0 ? -c->kp_s * lo : 0;
 	x = x > hi ? hi : x < lo ? lo : x;

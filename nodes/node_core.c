@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "link_conv.h"
 #include "node_control.h"
 #include "node_conv.h"
 #include "node_link.h"
@@ -319,11 +320,18 @@ node_core_init_convs(struct node_core *c)
 	struct node_conv *v = c->convs;
 
 	for (size_t i = 0; i < s->n_convs; i++, v++) {
-		struct node_core_end *e = &c->ends[s->convs[i].chan];
-		node_conv_init(v, NODE_CONV_LINK, &s->convs[i].conv, c->dt_s, s->substeps,
-		               s->init_v_v);
+		const struct slice_conv *p = &s->convs[i];
+		const struct slice_chan *ch = &s->chans[p->chan];
+		struct node_core_end *e = &c->ends[p->chan];
+		struct link_conv_state at = { .out_v = s->init_v_v };
+		/* `initial: steady`: it has followed its set-point all along. */
+		if (s->start_k == 0 && s->node.steady && ch->link.i_init_a != 0)
+			at = link_conv_at(&p->conv, ch->link.r_ohm, pwl_at(&p->power_w, 0), true,
+			                  s->init_v_v, ch->peer_v_init_v);
+		node_conv_init(v, NODE_CONV_LINK, &p->conv, c->dt_s, s->substeps, at.out_v);
+		v->i_a = at.inductor_a;
 		e->conv = v;
-		pwl_track_init(&e->power, &s->convs[i].power_w);
+		pwl_track_init(&e->power, &p->power_w);
 	}
 	if (c->own_conv) {
 		/* While a node was dead its load has emptied the output. */
@@ -383,10 +391,10 @@ node_core_init_steady(struct node_core *c)
 			c->ports[i - c->n_links].account_j =
 				ch->p_init_w * c->step_s * s->port_period;
 			demand_w += ch->p_init_w;
-		} else if (!c->ends[i].conv && ch->link.i_init_a != 0)
+		} else if (ch->link.i_init_a != 0)
 			node_link_carry(&c->links[i],
 			                ch->is_a ? ch->link.i_init_a : -ch->link.i_init_a,
-			                s->init_v_v);
+			                node_core_bus(c, i)->v_v);
 	}
 	if (c->plant.store)
 		node_store_settle(c->plant.store, demand_w);
@@ -705,7 +713,8 @@ node_core_firmware(struct node_core *c)
 
 	for (size_t i = 0; i < c->n_links; i++) {
 		const struct node_link *l = &c->links[i];
-		closed[i] = l->live && l->state != LINK_END_OPEN;
+		/* A converter's link carries its power whatever the control says. */
+		closed[i] = l->live && l->state != LINK_END_OPEN && !c->ends[i].conv;
 		if (l->live && !l->cut && !(l->peer_flags & WAVE_CUT))
 			waiting = true;
 	}
@@ -755,7 +764,7 @@ node_core_messages(struct node_core *c, int64_t k, bool state, struct core_msg *
 		node_link_message(l, node_core_bus(c, i), k, may_close, w);
 		if (l->closing)
 			may_close = false;
-		if (state && node_control_state(&c->control, c->sense.v.value, w))
+		if (state && !c->ends[i].conv && node_control_state(&c->control, c->sense.v.value, w))
 			w->flags |= node_protect_flags(&c->protect);
 	}
 }

@@ -257,7 +257,7 @@ def columns(case):
 
 def netlist(case, raw, method="trap"):
     lines = [f"* {case['name']}",
-             f".options reltol=1e-05 abstol=1e-6 vntol=1e-6 chgtol=1e-9 itl4=200 method={method}"]
+             f".options reltol={case.get('reltol', 1e-5)} abstol=1e-6 vntol=1e-6 chgtol=1e-9 itl4=200 method={method}"]
     for i, n in enumerate(case["nodes"]):
         lines += node_lines(case, i, n)
     for i, l in enumerate(case["links"]):

@@ -157,6 +157,58 @@ START_TEST(resistive)
 }
 END_TEST
 
+/* A converter between two stiff buses carries its power, up or down, either way; what leaves one
+ * bus and arrives at the other are the closed forms of docs/models/converter.md. */
+START_TEST(link_converter)
+{
+	static const double va[] = { 48.4, 47.6 }, powers[] = { 500, -500, 1500, 0 };
+	for (int c = 0; c < 8; c++) {
+		double a = va[c % 2], p = powers[c / 2];
+		char text[900];
+		snprintf(text, sizeof text,
+		         HEAD "nodes:\n"
+		              "  - { id: a, feed: { v0: %gV, droop: 0.1mOhm, i_rated: 1kA }, load: "
+		              "[[0s, 2kW, 0s]] }\n"
+		              "  - { id: b, feed: { v0: 48V, droop: 0.1mOhm, i_rated: 1kA }, load: "
+		              "[[0s, 2kW, 0s]] }\n"
+		              "links: [ { between: [b, a], converter: { at: a, power: [[0s, %gW, "
+		              "0s]] } } ]\n",
+		         a, -p);
+		load_text(text);
+		loadflow_solve(l, LOADFLOW_BASE, 0, &w);
+		ck_assert(l->solved && w.problem == LOADFLOW_OK);
+		double vin = l->v_v[0], vf = l->v_v[1], r = t->links[0].p.r_ohm;
+		/* R i^2 + v_f i = P */
+		double i = r > 0 ? (-vf + sqrt(vf * vf + 4 * r * p)) / (2 * r) : p / vf;
+		double vo = vf + r * i, rc = 16e-3, il = i;
+		if (vo + rc * i > vin)
+			il = (vin - sqrt(vin * vin - 4 * rc * p)) / (2 * rc);
+		double v_sw = vo + rc * il > vin ? fmax(vo, vin) : vin;
+		double in = p + rc * il * il + 11 +
+		            vin * 200e3 * (22e-9 * fabs(il) + 0.5 * 4e-9 * v_sw);
+		ck_assert_double_eq_tol(l->link_a[0], -i, 1e-6); /* b is end a */
+		ck_assert_double_eq_tol(l->conv[0].out_v, vo, 1e-9);
+		ck_assert_double_eq_tol(l->conv[0].inductor_a, il, 1e-6);
+		ck_assert_double_eq_tol(l->conv[0].in_w, in, 1e-6);
+		ck_assert_double_eq_tol(l->feed_a[0], (2000 + in) / vin, 1e-6);
+		ck_assert_double_eq_tol(l->feed_a[1], 2000 / vf - i, 1e-6);
+		ck_assert(!l->conv[0].limited);
+		/* Without the link, its converter still idles. */
+		loadflow_solve(l, LOADFLOW_LINK, 0, &w);
+		ck_assert_double_eq(l->link_a[0], 0);
+		ck_assert_double_gt(l->conv[0].in_w, 11);
+	}
+	/* 60 A are all that it gives. */
+	load_text(HEAD "nodes:\n  - { id: a, feed: { v0: 49V, droop: 0.1mOhm, i_rated: 1kA } }\n"
+	               "  - { id: b, feed: { v0: 47V, droop: 0.1mOhm, i_rated: 1kA }, load: [[0s, "
+	               "9kW, 0s]] }\nlinks: [ { between: [a, b], fuse: none, converter: { at: a, "
+	               "power: [[0s, 8kW, 0s]] } } ]\n");
+	loadflow_solve(l, LOADFLOW_BASE, 0, &w);
+	ck_assert(l->solved && l->conv[0].limited);
+	ck_assert_double_eq_tol(l->link_a[0], t->links[0].conv.conv.i_lim_a, 1e-9);
+}
+END_TEST
+
 START_TEST(verdicts)
 {
 	char text[200];
@@ -382,6 +434,7 @@ main(void)
 	tcase_add_test(c, clipped_feed);
 	tcase_add_test(c, oring);
 	tcase_add_test(c, resistive);
+	tcase_add_test(c, link_converter);
 	tcase_add_test(c, verdicts);
 	tcase_add_test(c, ngspice_ref1);
 	tcase_add_test(c, ngspice_ref3);
