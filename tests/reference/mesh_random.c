@@ -69,6 +69,38 @@ make_conv(struct mesh_random *r, struct node_params *p, bool feeds)
 	make_curve(r, &p->conv.load_a, feeds && mesh_random_below(r, 2) ? -20 : 0, 20);
 }
 
+/* Instead of a supercapacitor in parallel. */
+static void
+make_store(struct mesh_random *r, struct node_params *p)
+{
+	p->has_sc = false;
+	p->has_store = true;
+	p->store = (struct store_params){
+		.c_f = p->c_sc_f,
+		.esr_ohm = p->r_sc_ohm,
+		.conv = { .l_h = mesh_random_in(r, 4e-6, 20e-6),
+		          .r_ohm = mesh_random_in(r, 0, 20e-3),
+		          .c_out_f = mesh_random_in(r, 1e-3, 5e-3),
+		          .v_ref_v = 48,
+		          .kp = mesh_random_in(r, 5, 40),
+		          .kc = 0.2,
+		          .p_fixed_w = mesh_random_in(r, 0, 11),
+		          .i_lim_a = mesh_random_in(r, 5, 75),
+		          .k_sw_s = mesh_random_in(r, 0, 22e-9),
+		          .c_oss_f = mesh_random_in(r, 0, 4e-9),
+		          .f_sw_hz = 200e3 },
+		.v_min_v = 20,
+		.v_max_v = mesh_random_in(r, 40, 56),
+		.target = mesh_random_in(r, 0, 1),
+		.v_init_v = mesh_random_in(r, 20, 40),
+		.p_max_w = mesh_random_in(r, 100, 3000),
+		.restore_w = mesh_random_in(r, 0, 300),
+		.smooth_s = mesh_random_in(r, 0.01, 20),
+		.hold_v = mesh_random_in(r, 44, 47.5),
+		.damp_s = mesh_random_in(r, 0, 100),
+	};
+}
+
 static void
 make_node(struct mesh_random *r, struct topo_node *n, size_t i, bool feeds)
 {
@@ -97,6 +129,8 @@ make_node(struct mesh_random *r, struct topo_node *n, size_t i, bool feeds)
 	make_load(r, &n->p.load_w, 500);
 	if (mesh_random_below(r, 3) == 0)
 		make_conv(r, &n->p, feeds);
+	if (n->p.has_sc && mesh_random_below(r, 2) == 0)
+		make_store(r, &n->p);
 }
 
 static void
@@ -271,6 +305,19 @@ script_bus(struct mesh_random *r, struct solver_loop *l, int64_t k)
 	solver_loop_command(l, node, k, cmd);
 }
 
+static void
+script_supercap(struct mesh_random *r, struct solver_loop *l, int64_t k)
+{
+	static const uint32_t kinds[] = { CMD_AGE, CMD_UNAGE, CMD_SC_OPEN, CMD_SC_CLOSE };
+	struct core_cmd cmd = { .kind = kinds[mesh_random_below(r, 4)],
+		                .chan = -1,
+		                .a = mesh_random_in(r, 0.1, 1),
+		                .b = mesh_random_below(r, 3) ? mesh_random_in(r, 1, 10) : NAN,
+		                .c = NAN };
+
+	solver_loop_command(l, (uint32_t)mesh_random_below(r, r->topo.n_nodes), k, cmd);
+}
+
 void
 mesh_random_script(struct mesh_random *r, struct solver_loop *l, int64_t steps)
 {
@@ -284,6 +331,8 @@ mesh_random_script(struct mesh_random *r, struct solver_loop *l, int64_t steps)
 		script_link(r, l, k);
 		if (i % 3 == 0)
 			script_bus(r, l, k);
+		if (i % 3 == 1)
+			script_supercap(r, l, k);
 	}
 	for (int i = 0; i < 4; i++) {
 		uint32_t p = (uint32_t)mesh_random_below(r, n_procs);

@@ -57,6 +57,29 @@ read_conv(struct node_params *p, const struct json *j)
 }
 
 static void
+read_store(struct node_params *p, const struct json *j)
+{
+	struct node_params of;
+
+	p->has_store = j != NULL;
+	if (!j)
+		return;
+	read_conv(&of, j);
+	p->store = (struct store_params){ .c_f = json_num(j, "Csc", 0),
+		                          .esr_ohm = json_num(j, "Rsc", 0),
+		                          .conv = of.conv,
+		                          .v_min_v = json_num(j, "vmin", 0),
+		                          .v_max_v = json_num(j, "vmax", 0),
+		                          .target = json_num(j, "target", 0),
+		                          .v_init_v = json_num(j, "v0", 0),
+		                          .p_max_w = json_num(j, "pmax", 0),
+		                          .restore_w = json_num(j, "restore", 0),
+		                          .smooth_s = json_num(j, "smooth", 0),
+		                          .hold_v = json_num(j, "hold", 0),
+		                          .damp_s = json_num(j, "damp", 0) };
+}
+
+static void
 read_node(struct topo_node *n, size_t i, const struct json *j, double v_init)
 {
 	const struct json *f = json_get(j, "feed");
@@ -82,6 +105,7 @@ read_node(struct topo_node *n, size_t i, const struct json *j, double v_init)
 		};
 	read_load(&n->p.load_w, json_get(j, "load"));
 	read_conv(&n->p, json_get(j, "conv"));
+	read_store(&n->p, json_get(j, "store"));
 }
 
 /* Of end a. */
@@ -340,6 +364,14 @@ column_value(struct solver_loop *l, const struct topo *t, const char *col,
 		*group = is_v ? &res->vo : &res->il;
 		snprintf(name, sizeof name, "link.l%u.%s", a, is_v ? "conv_vo" : "conv_i");
 		return solver_loop_alive(l, node) ? solver_loop_get(l, node, name) : NAN;
+	}
+	if (sscanf(col, "vs%u", &a) == 1) {
+		*group = &res->vo;
+		return solver_loop_alive(l, a) ? solver_loop_get(l, a, "v_sc") : NAN;
+	}
+	if (sscanf(col, "is%u", &a) == 1) {
+		*group = &res->il;
+		return solver_loop_alive(l, a) ? solver_loop_get(l, a, "sc_i") : NAN;
 	}
 	if (sscanf(col, "iL%u", &a) == 1) {
 		*group = &res->il;

@@ -46,6 +46,7 @@ static const struct limit {
 	{ "own_conv_reverse", 1e-4, 1.5, 0.1, 0, 0, 0.2, 5, 0.2 },
 	{ "own_switching_buck", 5e-5, 1.5, 0.3, 0, 0, 0.2, 26, 1.3 },
 	{ "own_switching_boost", 5e-5, 1.5, 0.3, 0, 0, 0.2, 28, 1.6 },
+	{ "own_supercap", 1e-4, 2, 0.5, 0, 0, 0.2, 10, 0.4 }, /* its firmware acts once a ms */
 };
 enum { N_LIMITS = sizeof limits / sizeof limits[0] };
 
@@ -184,6 +185,13 @@ START_TEST(test_planted_errors_in_converters_are_seen)
 	r = refcase_read(data_dir(dir, sizeof dir), "own_conv_link", 1e-4, 10);
 	r->topo.links[0].conv.power_w.p[1].level *= 1.02;
 	ck_assert_double_gt(refcase_run(r, &node_core_ops, &module_core_ops).il.max, 0.2);
+	refcase_destroy(&r);
+	r = refcase_read(data_dir(dir, sizeof dir), "own_supercap", 1e-4, 10);
+	r->topo.nodes[1].p.store.smooth_s *= 1.1;
+	ck_assert_double_gt(refcase_run(r, &node_core_ops, &module_core_ops).bus.max, 2e-3);
+	r->topo.nodes[1].p.store.smooth_s /= 1.1;
+	r->topo.nodes[1].p.store.c_f *= 1.02;
+	ck_assert_double_gt(refcase_run(r, &node_core_ops, &module_core_ops).vo.max, 10e-3);
 	refcase_destroy(&r);
 }
 END_TEST
