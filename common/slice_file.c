@@ -147,6 +147,7 @@ static const struct field node_rows[] = {
 	ROW(node_params, BOOL, has_feed),
 	ROW_MAP(node_params, feed, feed_table),
 	ROW_ENUM(node_params, control, CONTROL_CONSENSUS),
+	ROW_ENUM(node_params, shedding, SWITCH_OFF),
 	ROW(node_params, F64, kv_per_s),
 	ROW(node_params, F64, kc_per_s),
 	ROW(node_params, F64, ki_v_per_s),
@@ -170,6 +171,7 @@ static const struct field module_rows[] = {
 	ROW(module_params, F64, v_ref_v),
 	ROW(module_params, U32, priority),
 	ROW(module_params, BOOL, plugged),
+	ROW_ENUM(module_params, oring, SWITCH_OFF),
 	ROW_LIST(module_params, "phases", phases, n_phases, TOPO_PHASES_MAX, phase_table),
 };
 static const struct table module_table = TABLE(module_rows);

@@ -41,6 +41,8 @@ struct pwl {
 	struct pwl_point *p; /* ascending at_ns */
 };
 
+/* A protection that can be left out, to see what the mesh does without it. */
+enum topo_switch { SWITCH_ON, SWITCH_OFF };
 enum control_kind { CONTROL_NONE, CONTROL_DROOP, CONTROL_CONSENSUS };
 
 struct feed_params {
@@ -96,6 +98,7 @@ struct node_params {
 	bool has_feed;
 	struct feed_params feed;
 	enum control_kind control;
+	enum topo_switch shedding; /* of modules, when it is overloaded */
 	double kv_per_s, kc_per_s, ki_v_per_s; /* gains of the distributed control */
 	double v_nom_v;            /* set-point of the distributed control */
 	bool sensors_realistic;    /* what its firmware sees: 12 bits, noise, gain and offset errors */
@@ -132,6 +135,7 @@ struct module_params {
 	double v_ref_v;            /* class cpu: constant reference of the rail; NaN: nominal of the class */
 	uint32_t priority;
 	bool plugged;
+	enum topo_switch oring;    /* off: only the first input feeds it */
 	size_t n_phases;           /* class cpu: the workload, repeated for ever; 0: compute all the time */
 	struct workload_phase *phases;
 };

@@ -78,7 +78,7 @@ add_node(struct sha256 *h, const struct topo_node *n)
 	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
 		add_real(h, reals[i]);
 	add_u64(h, (uint64_t)p->has_sc | (uint64_t)p->has_feed << 1 | (uint64_t)p->has_conv << 2);
-	add_u64(h, (uint64_t)p->control);
+	add_u64(h, (uint64_t)p->control << 1 | p->shedding);
 	add_curve(h, &p->load_w);
 	if (p->has_conv)
 		add_conv(h, &p->conv);
@@ -126,7 +126,7 @@ add_module(struct sha256 *h, const struct topo_module *m)
 	for (size_t i = 0; i < m->n_feeds; i++)
 		add_u64(h, m->feeds[i]);
 	add_u64(h, (uint64_t)p->class);
-	add_u64(h, (uint64_t)p->priority << 1 | p->plugged);
+	add_u64(h, (uint64_t)p->priority << 2 | (uint64_t)p->oring << 1 | p->plugged);
 	const double reals[] = { p->r_load_ohm, p->c_in_f, p->r_port_ohm, p->n_turns, p->v_ref_v };
 	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
 		add_real(h, reals[i]);

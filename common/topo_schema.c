@@ -42,6 +42,7 @@
 		                              .fields = fields_##name, \
 		                              .n = sizeof fields_##name / sizeof *fields_##name }
 
+static const char *const switch_words[] = { "on", "off", NULL };
 static const char *const control_words[] = { "none", "droop", "consensus", NULL };
 static const char *const sensor_words[] = { "ideal", "realistic", NULL };
 static const char *const transport_words[] = { "ipc", "tcp", NULL };
@@ -258,6 +259,8 @@ static const struct field fields_node[] = {
 	  .doc = "converter with its own output and load" },
 	WORD(struct build_node, "control", control, control_words, NULL,
 	     "as mesh.control, for this node"),
+	WORD(struct build_node, "shedding", t.p.shedding, switch_words, "on",
+	     "off: it never sheds a module, however overloaded it is"),
 	SUB(struct build_node, "gains", gains, schema_gains, "as mesh.gains, for this node"),
 	BOOL(struct build_node, "allow_l_inflation", allow_l_inflation, "false",
 	     "as mesh.allow_l_inflation, for the links of this node"),
@@ -394,6 +397,8 @@ static const struct field fields_module[] = {
 	  .offset = offsetof(struct build_module, t.p.plugged),
 	  .dflt = "true",
 	  .doc = "whether it is in its slot; drills plug and unplug it" },
+	WORD(struct build_module, "oring", t.p.oring, switch_words, "on",
+	     "off: its second input never feeds it"),
 };
 SCHEMA(module, "module", "A compute module: one process, one or two inputs.");
 

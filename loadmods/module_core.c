@@ -296,7 +296,8 @@ module_core_inputs(struct module_core *c, int64_t k, const struct core_in *in,
 		if (in[j].kind == CORE_IN_MSG)
 			module_core_order(c, k, j, in[j].msg->offer.flags, ev);
 	for (size_t j = 0; j < c->input.n; j++)
-		c->input.port[j].on = c->input.port[j].offered && module_core_is_on(c);
+		c->input.port[j].on = c->input.port[j].offered && module_core_is_on(c) &&
+		                      (j == 0 || c->params->oring == SWITCH_ON);
 }
 
 /* A module that is off: nothing is drawn, nothing counts as demanded. */

@@ -801,7 +801,7 @@ node_core_step(void *core, int64_t k, const struct core_in *in, struct core_msg 
 		node_core_firmware(c);
 	if (c->plant.store && (k + 1) % c->control.period_k == 0)
 		node_store_manage(&c->store, c->control.tc_s, c->sense.v.value, c->sense_sc.value);
-	if ((k + 1) % c->control.period_k == 0)
+	if ((k + 1) % c->control.period_k == 0 && c->slice->node.shedding == SWITCH_ON)
 		node_protect_step(&c->protect, c->ports, c->sense.v.value, node_core_loading(c));
 	node_core_messages(c, k, due, out);
 	node_core_served(c, k, ev);
