@@ -5,16 +5,17 @@
 
 #include "topo_rules.h"
 
-/* In which the management believes that the mesh carries, or does not carry, what it was left. */
-#define WINDUP_TAU_S 0.05
+/* In which the management believes that the mesh carries what the string was refused to give, and that
+ * it does not carry what had to be held up: a short is over before that. */
+#define REFUSED_TAU_S 0.05
+#define HELD_TAU_S 0.5
 /* Filter of the voltage behind the ESR: keeps an ESR that is not what the firmware thinks out of the
  * loop over the limits. */
 #define SENSE_TAU_S 0.05
 /* Restoring fades out within so much above hold_v. */
 #define RESTORE_BAND_V 0.5
-/* The bus is not pushed above or pulled below these (as by a converter at a link). */
+/* The bus is not pushed above this (as by a converter at a link), nor pulled below hold_v. */
 #define BUS_HIGH_V 54.0
-#define BUS_LOW_V 44.0
 /* Powers stand for currents down to this voltage. */
 #define KNEE_V 10.0
 /* Bandwidth of the hold-up loop as a part of that of the current loop: damped also when lines have half
@@ -61,7 +62,7 @@ node_store_init(struct node_store *s, const struct store_params *p, double dt_s,
 		.hold_s = HOLD_PART * c_bus_f * p->conv.kc / p->conv.l_h,
 		.damp_s = p->damp_s,
 		.v_v = v_sc_v,
-		.slow_v = bus_v,
+		.slow_v = bus_v > p->hold_v ? bus_v : p->hold_v,
 		.sense_v = v_sc_v,
 	};
 	s->full_j = 0.5 * p->c_f * (p->v_max_v * p->v_max_v - p->v_min_v * p->v_min_v);
@@ -101,12 +102,27 @@ node_store_volts(const struct node_store *s, double give_w, double bus_v)
 	return give_w > 0 ? leg_v - sw_v : leg_v + sw_v;
 }
 
+/* For the management: of the fast part of the demand what was not given, and what was given to hold
+ * the bus up. */
+static void
+node_store_account(struct node_store *s, double want_w, double hold_w, double give_w)
+{
+	double fast_w = s->demand_w - s->slow_w, over_w = want_w - give_w;
+	double miss_w = fast_w - give_w;
+
+	if (over_w > 0 && miss_w > 0)
+		s->refused_sum_w += over_w < miss_w ? over_w : miss_w;
+	else if (over_w < 0 && miss_w < 0)
+		s->refused_sum_w += over_w > miss_w ? over_w : miss_w;
+	s->held_sum_w += clip(give_w - (fast_w > 0 ? fast_w : 0), 0, hold_w);
+}
+
 /* Reference of the current for this sub-step, within all limits. */
 static void
 node_store_refer(struct node_store *s, double bus_v)
 {
 	struct node_conv *c = &s->conv;
-	const double vo = c->out.v_v, high_v = BUS_HIGH_V - bus_v, low_v = bus_v - BUS_LOW_V;
+	const double vo = c->out.v_v, high_v = BUS_HIGH_V - bus_v, low_v = bus_v - s->hold_v;
 	double hold_w, want_w = node_store_wants(s, bus_v, &hold_w);
 	double give_w = clip(want_w, -s->take_max_w, s->give_max_w);
 
@@ -120,10 +136,8 @@ node_store_refer(struct node_store *s, double bus_v)
 	c->i_ref_a = s->open ? 0 : i_a;
 	s->demand_sum_w += s->demand_w;
 	s->n_sum++;
-	if (!c->on)
-		return; /* nobody is told anything */
-	s->excess_sum_w += want_w + c->i_ref_a * volts;
-	s->hold_sum_w += hold_w;
+	if (c->on)
+		node_store_account(s, want_w, hold_w, -c->i_ref_a * volts);
 }
 
 void
@@ -146,7 +160,9 @@ node_store_end(struct node_store *s, size_t sub, double vm_v)
 	double i_a = s->g_s * (s->conv.vo_m[sub] - s->v_v);
 	s->v_v += i_a * s->dt_s / s->c_f;
 	s->loss_j += s->r_ohm * i_a * i_a * s->dt_s;
-	s->slow_v += (vm_v - s->slow_v) * (s->dt_s / STORE_DAMP_TAU_S);
+	/* A bus that comes back from below hold_v is not a disturbance to be damped. */
+	double steady_v = vm_v > s->hold_v ? vm_v : s->hold_v;
+	s->slow_v += (steady_v - s->slow_v) * (s->dt_s / STORE_DAMP_TAU_S);
 	s->give_w -= part * s->conv.in_a * vm_v;
 	s->string_a += part * i_a;
 }
@@ -169,7 +185,8 @@ node_store_manage(struct node_store *s, double period_s, double bus_v, double te
 	s->slow_w += (demand_w - s->slow_w) * clip(period_s / tau_s, 0, 1);
 	/* What the string could not give the mesh carries already; what had to be held up the mesh
 	 * does not. */
-	s->slow_w += q * (s->excess_sum_w - s->hold_sum_w) * clip(period_s / WINDUP_TAU_S, 0, 1);
+	s->slow_w += q * s->refused_sum_w * clip(period_s / REFUSED_TAU_S, 0, 1);
+	s->slow_w -= q * s->held_sum_w * clip(period_s / HELD_TAU_S, 0, 1);
 	s->slow_w = clip(s->slow_w, demand_w - s->p_max_w, demand_w + s->p_max_w);
 	s->restore_w = clip((s->target_j - left_j) / STORE_RESTORE_TAU_S, -s->restore_max_w,
 	                    s->restore_max_w);
@@ -177,7 +194,7 @@ node_store_manage(struct node_store *s, double period_s, double bus_v, double te
 		s->restore_w *= clip((bus_v - s->hold_v) / RESTORE_BAND_V, 0, 1);
 	if (s->open)
 		s->restore_w = 0;
-	s->demand_sum_w = s->excess_sum_w = s->hold_sum_w = 0;
+	s->demand_sum_w = s->refused_sum_w = s->held_sum_w = 0;
 	s->n_sum = 0;
 }
 

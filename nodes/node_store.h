@@ -37,7 +37,7 @@ struct node_store {
 	double sense_v; /* the management's voltage behind the ESR */
 	double age_s;
 	/* sums since the management last ran */
-	double demand_sum_w, excess_sum_w, hold_sum_w;
+	double demand_sum_w, refused_sum_w, held_sum_w;
 	size_t n_sum;
 	/* of the last step: means of the power into the bus and of the string's current */
 	double give_w, string_a;

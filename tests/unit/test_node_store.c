@@ -169,7 +169,7 @@ START_TEST(test_bus_limits)
 	ck_assert_double_le(run(&s, 1000, 54.5, 0.02, true), 0);
 	/* Nothing is taken from a low bus, and nothing happens on a dark one. */
 	make(&s, &p, 30);
-	ck_assert_double_ge(run(&s, -1000, 43.9, 0.02, true), -0.02 * 50);
+	ck_assert_double_ge(run(&s, -1000, 45.9, 0.02, true), -0.02 * 50);
 	make(&s, &p, 40);
 	ck_assert_double_eq_tol(run(&s, 1000, 20, 0.02, true), 0, 1e-9);
 	ck_assert_double_eq(s.v_v, 40);
@@ -250,6 +250,28 @@ START_TEST(test_damps)
 	ck_assert_double_eq_tol(s.give_w, 50 * 0.2 * exp(-0.01) * 47.8, 3);
 	run(&s, 0, BUS_V - 0.2, 0.1, false);
 	ck_assert_double_eq_tol(s.give_w, 50 * 0.2 * exp(-1.01) * 47.8, 3);
+}
+END_TEST
+
+/* A bus that was short for 5 ms, or dark for 2 s, is not taken for a change of what the mesh carries. */
+START_TEST(test_short_leaves_no_mark)
+{
+	struct store_params p = params(true);
+	struct node_store s;
+
+	p.damp_s = 50;
+	for (int i = 0; i < 2; i++) {
+		make(&s, &p, 40);
+		node_store_settle(&s, 300);
+		run(&s, 300, BUS_V, 0.1, true);
+		run(&s, i ? 0 : 300, i ? 0 : 39, i ? 2 : 0.005, true);
+		/* 1500 W for 5 ms over 0.5 s; the load of a dark bus over 20 s. */
+		ck_assert_double_eq_tol(s.slow_w, i ? 300 * exp(-2.0 / 20) : 285, 3);
+		run(&s, 300, 44, 0.02, true);
+		ck_assert_double_ge(s.give_w, 500);
+		run(&s, 300, BUS_V, 0.5, true);
+		ck_assert_double_le(fabs(s.give_w + 12), 300 - 300 * exp(-2.0 / 20) + 65);
+	}
 }
 END_TEST
 
@@ -334,6 +356,7 @@ suite(void)
 	tcase_add_test(tc, test_restores);
 	tcase_add_test(tc, test_tapers);
 	tcase_add_test(tc, test_damps);
+	tcase_add_test(tc, test_short_leaves_no_mark);
 	tcase_add_test(tc, test_string_opens);
 	tcase_add_test(tc, test_ages);
 	tcase_add_test(tc, test_aged_is_stable);
