@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "drill_compare.h"
 #include "drill_rehearse.h"
 #include "drill_report.h"
 #include "host_memory.h"
@@ -249,14 +250,19 @@ judge(struct one *c)
 	bool beside = wanted && !pthread_create(&thread, NULL, trace_job_run, &job);
 	if (wanted && !beside)
 		trace_job_run(&job);
-	int rc = drill_eval(c->u->script, c->view, c->o->strict, &c->outcome, &err);
+	struct drill_compare *other = NULL;
+	int rc = drill_compare_create(c->u, c->o, &other, &err);
+	if (!rc)
+		rc = drill_eval(c->u->script, c->view, c->o->strict, drill_compare_figure, other,
+		                &c->outcome, &err);
+	drill_compare_destroy(&other);
 	if (beside)
 		pthread_join(thread, NULL);
 	c->trace = job.took;
 	c->evaluate = since(start);
 	c->evaluate.cpu_s -= c->trace.cpu_s;
 	if (rc || job.rc) {
-		c->verdict = DRILL_ERROR;
+		c->verdict = rc == ERR_INPUT ? DRILL_INVALID : DRILL_ERROR;
 		snprintf(c->why, sizeof c->why, "%s", rc ? err.text : job.err.text);
 		return;
 	}

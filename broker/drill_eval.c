@@ -126,6 +126,8 @@ do_check(const struct drill_work *w, const struct drill_check *c, struct drill_i
 		rc = drill_test_eventually(w, it);
 	else if (c->kind == DRILL_SETTLES)
 		rc = drill_test_settles(w, it, c->hold_ns < 0 ? -1 : (c->hold_ns + T - 1) / T);
+	else if (c->kind == DRILL_COMPARE)
+		rc = drill_test_compare(w, it);
 	else
 		rc = drill_test_metric(w, it);
 	bool none = c->kind == DRILL_ALWAYS || c->kind == DRILL_NEVER;
@@ -254,13 +256,17 @@ do_all(struct drill_work *w, struct drill_outcome *o)
 }
 
 int
-drill_eval(const struct script *s, const struct runview *view, bool strict,
-           struct drill_outcome **ret, struct err *err)
+drill_eval(const struct script *s, const struct runview *view, bool strict, drill_figure *other,
+           void *arg, struct drill_outcome **ret, struct err *err)
 {
 	const struct drill_checks *c = s->checks;
-	struct drill_work w = {
-		.s = s, .view = view, .topo = runview_topo(view), .strict = strict, .err = err
-	};
+	struct drill_work w = { .s = s,
+		                .view = view,
+		                .topo = runview_topo(view),
+		                .strict = strict,
+		                .other = other,
+		                .arg = arg,
+		                .err = err };
 	struct drill_outcome *o = calloc(1, sizeof *o);
 	if (o) {
 		o->items = calloc(2 * c->n_gates + c->n_checks + 1, sizeof *o->items);

@@ -43,6 +43,8 @@ struct drill_item {
 	int64_t at_k, first_k; /* of what was observed; first violation; -1: none */
 	bool has_value;
 	double observed, bound;
+	bool has_reference;
+	double reference;     /* compare: the other run's value */
 	const char *bound_op; /* ">=" */
 	enum unit unit;
 	char who[64];              /* signal that was observed, "" */
@@ -66,10 +68,16 @@ struct drill_outcome {
 	struct summary summary;
 };
 
-/* Borrows all; the outcome refers to the script and the view. `strict`: vacuous fails. The trace in
- * the summary is left to the caller: summary_trace(). */
-int drill_eval(const struct script *, const struct runview *, bool strict,
-               struct drill_outcome **ret, struct err *);
+/* The figure of a compare in its other run at step k (-1: at its end). < 0: that could not be run.
+ */
+typedef int drill_figure(void *arg, const struct drill_check *, int64_t k, bool *has_value,
+                         double *lo, double *hi, struct err *);
+
+/* Borrows all; the outcome refers to the script and the view. `strict`: vacuous fails. `other` may
+ * be NULL where nothing is compared. The trace in the summary is left to the caller:
+ * summary_trace(). */
+int drill_eval(const struct script *, const struct runview *, bool strict, drill_figure *other,
+               void *arg, struct drill_outcome **ret, struct err *);
 void drill_outcome_destroy(struct drill_outcome **);
 
 /* "42.3V", "0.021"; times as exact seconds: "0.7013 s". */

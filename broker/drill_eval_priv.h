@@ -20,6 +20,8 @@ struct drill_work {
 	const struct topo *topo;
 	struct events *events;
 	bool strict;
+	drill_figure *other;
+	void *arg;
 	int64_t end_k; /* of the duration: where windows end */
 	struct err *err;
 };
@@ -37,6 +39,7 @@ int drill_test_eventually(const struct drill_work *, struct drill_item *);
 /* hold_k: steps; -1: to the end. */
 int drill_test_settles(const struct drill_work *, struct drill_item *, int64_t hold_k);
 int drill_test_metric(const struct drill_work *, struct drill_item *);
+int drill_test_compare(const struct drill_work *, struct drill_item *);
 /* `wanted`: passes when it is there. */
 void drill_test_event(const struct drill_work *, struct drill_item *, const struct drill_window *,
                       bool wanted);

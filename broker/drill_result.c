@@ -147,6 +147,7 @@ json_item(struct json_out *j, const struct drill_run *r, const struct drill_item
 	json_out_real(j, "observed", it->has_value ? it->observed : NAN);
 	json_out_text(j, "relation", it->has_value ? it->bound_op : NULL);
 	json_out_real(j, "bound", it->has_value ? it->bound : NAN);
+	json_out_real(j, "reference", it->has_reference ? it->reference : NAN);
 	json_out_text(j, "unit",
 	              !it->has_value || it->unit >= UNIT_END_ ? NULL : unit_symbol(it->unit));
 	json_out_text(j, "signal", it->who[0] ? it->who : NULL);

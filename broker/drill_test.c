@@ -1,4 +1,5 @@
 /* The operators of expectations, each over the frames of its window. */
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -202,6 +203,56 @@ drill_test_metric(const struct drill_work *w, struct drill_item *it)
 	drill_time(w->topo, it->at_k, at);
 	drill_say(it, "%s was %s at %s, bound %s %s", expr_text(it->expr), value, at, it->bound_op,
 	          bound);
+	return 0;
+}
+
+int
+drill_test_compare(const struct drill_work *w, struct drill_item *it)
+{
+	const struct drill_check *c = it->check;
+	struct expr_eval *v = NULL;
+	double lo, hi, other_lo, other_hi;
+	char value[48], other[48], at[48];
+	bool own_end = c->against == AGAINST_DRILL && c->until.kind == MOMENT_NONE;
+	int rc = expr_bind(it->expr, w->view, &v, w->err);
+	if (rc)
+		return rc;
+	it->from_k = it->at_k = it->to_k;
+	it->has_value = expr_figure(v, it->to_k, &lo, &hi);
+	it->n_samples = it->has_value;
+	expr_unbind(&v);
+	assert(w->other);
+	rc = w->other(w->arg, c, own_end ? -1 : it->to_k, &it->has_reference, &other_lo, &other_hi,
+	              w->err);
+	if (rc)
+		return rc;
+	if (!it->has_value || !it->has_reference || !(other_lo >= 0)) {
+		it->verdict = DRILL_INCONCLUSIVE;
+		drill_say(it,
+		          !it->has_value       ? "no sample at the end of the window"
+		          : !it->has_reference ? "no sample in the run with %s"
+		                               : "below zero in the run with %s: no ratio",
+		          c->against_text);
+		return 0;
+	}
+	it->unit = expr_unit(it->expr);
+	it->observed = hi;
+	it->reference = other_lo;
+	it->bound = c->max_ratio * other_lo;
+	it->bound_op = "<=";
+	it->verdict = hi <= it->bound ? DRILL_PASS : DRILL_FAIL;
+	if (it->verdict == DRILL_FAIL)
+		it->first_k = it->at_k;
+	drill_value(hi, it->unit, value);
+	drill_value(other_lo, it->unit, other);
+	drill_time(w->topo, it->at_k, at);
+	drill_say(it, "%s was %s at %s, %s with %s, ratio ", expr_text(it->expr), value, at, other,
+	          c->against_text);
+	if (other_lo > 0)
+		drill_say(it, "%.4g", hi / other_lo);
+	else
+		drill_say(it, "none");
+	drill_say(it, ", bound <= %g", c->max_ratio);
 	return 0;
 }
 

@@ -23,11 +23,21 @@ enum drill_kind {
 	DRILL_SETTLES,    /* it begins to hold within the window and goes on for `hold` */
 	DRILL_EVENT,      /* the event is in the window */
 	DRILL_METRIC,     /* the figure at the end of the window is in [min, max] */
+	DRILL_COMPARE,    /* the figure at the end of the window, against that of another run */
 	DRILL_KINDS_,
 };
 const char *drill_kind_name(enum drill_kind);
 
 /* MOMENT_NEVER: an action that does not take place. */
+/* What a figure is compared with: the same figure, at the same time, of the same seed, of */
+enum drill_against {
+	AGAINST_AGENT,    /* not in this release */
+	AGAINST_CONTROL,  /* this drill with another control */
+	AGAINST_DRILL,    /* another drill; without `until` at the end of each */
+	AGAINST_TIMELINE, /* this drill without its timeline */
+	AGAINST_NOTHING,
+};
+
 enum drill_moment_kind { MOMENT_NONE, MOMENT_TIME, MOMENT_EVENT, MOMENT_NEVER };
 struct drill_moment {
 	enum drill_moment_kind kind;
@@ -45,6 +55,11 @@ struct drill_check {
 	struct drill_moment from, until;
 	int64_t within_ns, hold_ns; /* -1: none */
 	double min, max;            /* metric; NaN: none */
+	enum drill_against against; /* compare */
+	int against_control;        /* enum control_kind */
+	char against_path[1024];
+	char against_text[100];     /* "control: droop" */
+	double max_ratio;
 	char text[EXPR_TEXT_MAX];   /* the condition, figure or event */
 	unsigned line;
 };

@@ -304,6 +304,7 @@ script_load_with(const char *path, const struct topo *topo, const struct script_
 		goto out;
 	}
 	b->names = names;
+	b->path = path;
 	load_all(b, yamldoc_root(doc), path, s);
 	diag_list_sort(diags, first);
 	size_t n = diags->n_errors - before;

@@ -9,6 +9,7 @@
  *   script_when.c      actions that wait for a condition
  *   script_text.c      values with ${names} inside, errors at a place in them
  *   script_event.c     patterns of events, moments
+ *   script_compare.c   the other run of `compare`
  *   script_blast.c     blast_radius
  *   script_expect.c    steady_state, abort_if, expect
  */
@@ -60,6 +61,7 @@ struct script_build {
 	const struct yamldoc_node *places[SCRIPT_ACTIONS_MAX]; /* of the actions, for messages */
 	unsigned flags[SCRIPT_ACTIONS_MAX];                    /* enum script_flag */
 	size_t n_actions;
+	const char *path;             /* of the file */
 	const struct runview *names;  /* of the mesh's signals */
 	int64_t settled_ns;           /* end of the steady state before the first action */
 	bool lenient; /* some condition has not fired: what cannot happen then is missed, no error */
@@ -126,6 +128,12 @@ bool script_event_read(struct script_build *, const struct script_text *,
 /* "700ms", "kill", "kill + 5ms", "joined subject=n3"; `v` NULL: nothing is done. */
 bool script_event_moment(struct script_build *, const struct yamldoc_node *v, const char *key,
                          struct drill_moment *);
+
+/* ---- script_compare.c ----------------------------------------------------------------------- */
+
+/* `path`: of the drill file, for paths in it. */
+void script_compare_read(struct script_build *, const struct yamldoc_node *against, const char *path,
+                         struct drill_check *);
 
 /* ---- script_blast.c ------------------------------------------------------------------------- */
 

@@ -10,6 +10,7 @@
 static const char *const kind_names[DRILL_KINDS_] = {
 	[DRILL_ALWAYS] = "always",   [DRILL_NEVER] = "never", [DRILL_EVENTUALLY] = "eventually",
 	[DRILL_SETTLES] = "settles", [DRILL_EVENT] = "event", [DRILL_METRIC] = "metric",
+	[DRILL_COMPARE] = "compare",
 };
 
 const char *
@@ -41,8 +42,9 @@ enum { TAKE_GATE_EXPR, TAKE_OPERATORS = 1, TAKE_MAX_ = TAKE_OPERATORS + DRILL_KI
 /* The values that need the parameters, the signals or the timeline first. */
 struct entry {
 	char id[TOPO_ID_MAX];
-	const struct yamldoc_node *expr, *op[DRILL_KINDS_], *compare, *from, *after, *until, *min,
-		*max;
+	const struct yamldoc_node *expr, *op[DRILL_KINDS_], *from, *after, *until, *min, *max,
+		*against;
+	double max_ratio; /* NaN: not given */
 	int64_t within_ns, for_ns, hold_ns;
 };
 
@@ -59,6 +61,7 @@ TAKE(after)
 TAKE(until)
 TAKE(min)
 TAKE(max)
+TAKE(against)
 
 static void
 take_op(struct decoder *d, const struct field *f, const struct yamldoc_node *v, void *target)
@@ -101,11 +104,8 @@ static const struct field fields_expect[] = {
 	CUSTOM("settles", take_op, "a condition that holds from some time in the window on"),
 	CUSTOM("event", take_op, "an event of the recorder that comes in the window"),
 	CUSTOM("metric", take_op, "a figure at the end of the window; with min or max"),
-	{ .key = "compare",
-	  .type = FIELD_CUSTOM,
-	  .doc = "a figure against another run",
-	  .effect = EFFECT_REFUSED,
-	  .effect_text = "comparing with another run is not available in this release" },
+	CUSTOM("compare", take_op,
+	       "a figure against that of another run; with against and max_ratio"),
 	CUSTOM("from", take_from,
 	       "begin of the window: a time, an action (kill + 5ms), or an event"),
 	CUSTOM("after", take_after, "the same as from"),
@@ -115,6 +115,16 @@ static const struct field fields_expect[] = {
 	LASTS("hold", hold_ns, "settles: how long it goes on; without it to the end"),
 	CUSTOM("min", take_min, "metric: lowest value that is good"),
 	CUSTOM("max", take_max, "metric: highest value that is good"),
+	CUSTOM("against", take_against,
+	       "compare: { control: droop } this drill with another control, { timeline: none } "
+	       "without its "
+	       "actions, { drill: FILE } another drill"),
+	{ .key = "max_ratio",
+	  .type = FIELD_NUMBER,
+	  .offset = offsetof(struct entry, max_ratio),
+	  .lo = 1e-6,
+	  .hi = 1e6,
+	  .doc = "compare: how many times the other figure is good" },
 };
 const struct schema script_schema_expect = { "expect", "One expectation: one operator, a window.",
 	                                     fields_expect,
@@ -131,7 +141,15 @@ struct work {
  */
 
 /* Which keys of the window go with an operator. */
-enum { KEY_BEGIN = 1, KEY_UNTIL = 2, KEY_WITHIN = 4, KEY_FOR = 8, KEY_HOLD = 16, KEY_RANGE = 32 };
+enum {
+	KEY_BEGIN = 1,
+	KEY_UNTIL = 2,
+	KEY_WITHIN = 4,
+	KEY_FOR = 8,
+	KEY_HOLD = 16,
+	KEY_RANGE = 32,
+	KEY_OTHER = 64
+};
 static const unsigned allowed[DRILL_KINDS_] = {
 	[DRILL_ALWAYS] = KEY_BEGIN | KEY_UNTIL | KEY_WITHIN | KEY_FOR,
 	[DRILL_NEVER] = KEY_BEGIN | KEY_UNTIL | KEY_WITHIN | KEY_FOR,
@@ -139,6 +157,7 @@ static const unsigned allowed[DRILL_KINDS_] = {
 	[DRILL_SETTLES] = KEY_BEGIN | KEY_UNTIL | KEY_WITHIN | KEY_HOLD,
 	[DRILL_EVENT] = KEY_BEGIN | KEY_UNTIL | KEY_WITHIN,
 	[DRILL_METRIC] = KEY_UNTIL | KEY_RANGE,
+	[DRILL_COMPARE] = KEY_UNTIL | KEY_OTHER,
 };
 
 static void
@@ -147,9 +166,10 @@ check_keys(struct work *w, const struct yamldoc_node *v, enum drill_kind kind)
 	static const struct {
 		const char *key;
 		unsigned flag;
-	} window[] = { { "from", KEY_BEGIN },    { "after", KEY_BEGIN }, { "until", KEY_UNTIL },
-		       { "within", KEY_WITHIN }, { "for", KEY_FOR },     { "hold", KEY_HOLD },
-		       { "min", KEY_RANGE },     { "max", KEY_RANGE } };
+	} window[] = { { "from", KEY_BEGIN },     { "after", KEY_BEGIN }, { "until", KEY_UNTIL },
+		       { "within", KEY_WITHIN },  { "for", KEY_FOR },     { "hold", KEY_HOLD },
+		       { "min", KEY_RANGE },      { "max", KEY_RANGE },   { "against", KEY_OTHER },
+		       { "max_ratio", KEY_OTHER } };
 	unsigned seen = 0;
 	for (size_t i = 0; i < v->n; i++) {
 		const struct yamldoc_node *key = v->pairs[i].key;
@@ -205,6 +225,21 @@ read_range(struct work *w, const struct yamldoc_node *v, const struct entry *e,
 		decode_error(&w->b->d, e->min, "min is above max");
 }
 
+static void
+read_other(struct work *w, const struct yamldoc_node *v, const struct entry *e,
+           struct drill_check *c)
+{
+	c->max_ratio = e->max_ratio;
+	if (!e->against)
+		decode_error(&w->b->d, v, "a compare needs 'against': the run to compare with");
+	else
+		script_compare_read(w->b, e->against, w->b->path, c);
+	if (!yamldoc_get(v, "max_ratio"))
+		decode_error(
+			&w->b->d, v,
+			"a compare needs 'max_ratio': how many times the other figure is good");
+}
+
 static bool
 choose_operator(struct work *w, const struct yamldoc_node *v, const struct entry *e,
                 struct drill_check *c)
@@ -221,11 +256,8 @@ choose_operator(struct work *w, const struct yamldoc_node *v, const struct entry
 		found = i;
 	}
 	if (found < 0) {
-		if (!yamldoc_get(v, "compare")) {
-			struct diag *g =
-				decode_error(&w->b->d, v, "an expectation needs an operator");
-			decode_suggest(g, "", kind_names, DRILL_KINDS_, "operators");
-		}
+		struct diag *g = decode_error(&w->b->d, v, "an expectation needs an operator");
+		decode_suggest(g, "", kind_names, DRILL_KINDS_, "operators");
 		return false;
 	}
 	c->kind = (enum drill_kind)found;
@@ -240,13 +272,14 @@ read_operand(struct work *w, const struct yamldoc_node *v, struct drill_check *c
 		return;
 	snprintf(c->text, sizeof c->text, "%s", t.s);
 	size_t at = strspn(t.s, " "), n = strcspn(t.s + at, " ");
+	bool figure = c->kind == DRILL_METRIC || c->kind == DRILL_COMPARE;
 	bool event = c->kind == DRILL_EVENT ||
 	             (c->kind == DRILL_NEVER && script_event_starts(t.s + at, n));
 	if (event)
 		script_event_read(w->b, &t, c->event);
 	else
-		c->expr = script_text_expr(w->b, w->names, &t,
-		                           c->kind == DRILL_METRIC ? EXPR_FIGURE : EXPR_CONDITION);
+		c->expr =
+			script_text_expr(w->b, w->names, &t, figure ? EXPR_FIGURE : EXPR_CONDITION);
 }
 
 /* A window of which nothing, or not all, lies in the run. */
@@ -283,7 +316,7 @@ static void
 read_check(struct work *w, const struct yamldoc_node *v, size_t number)
 {
 	struct drill_check *c = &w->c->checks[w->c->n_checks];
-	struct entry e = { .within_ns = -1, .for_ns = -1, .hold_ns = -1 };
+	struct entry e = { .within_ns = -1, .for_ns = -1, .hold_ns = -1, .max_ratio = NAN };
 	if (v->kind != YAMLDOC_MAP) {
 		decode_error(
 			&w->b->d, v,
@@ -314,6 +347,8 @@ read_check(struct work *w, const struct yamldoc_node *v, size_t number)
 	script_event_moment(w->b, e.until, "until", &c->until);
 	if (c->kind == DRILL_METRIC)
 		read_range(w, v, &e, c);
+	if (c->kind == DRILL_COMPARE)
+		read_other(w, v, &e, c);
 	if (w->b->d.diags->n_errors == before)
 		check_window(w, v, c);
 }

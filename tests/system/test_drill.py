@@ -130,6 +130,10 @@ KINDS = {
               r"no 'link\.open link=l3 cause=death' from 0\.02 s to 0\.025 s"),
     "metric": ("metric: mesh.source_j, min: 1J", "metric: mesh.source_j, min: 1MJ",
                r"mesh\.source_j was [\d.]+J at 0\.06 s, bound >= 1MJ"),
+    # n3 draws nothing while it is dead, for a third of the time: less than without the kill.
+    "compare": ("compare: mesh.source_j, against: { timeline: none }, max_ratio: 0.999",
+                "compare: mesh.source_j, against: { timeline: none }, max_ratio: 0.5",
+                r"mesh\.source_j was [\d.]+J at 0\.06 s, [\d.]+J with timeline: none, ratio 0\.[5-9]\d*, bound <= 0\.5"),
 }
 
 
@@ -147,6 +151,36 @@ def wrong_bounds():
             check(result["reproduce"] + " --memory" == line, line)
             again = home.vl(*shlex.split(line)[1:], "--json", "-").wants(1)
             check(json.loads(again.out.splitlines()[0]) == result, f"{kind}: not reproduced")
+
+
+def compares():
+    """Against another control, no timeline, and another file: the values are those of the other runs."""
+    with Home() as home:
+        other = home.file("other.yaml", HEAD.replace("60ms", "50ms").replace(MESH, f"{SRC}/topologies/pair.yaml")
+                          .split("timeline:")[0])
+        against = {"a": ("control: none", "until: 30ms"), "b": ("timeline: none", ""), "c": ("drill: other.yaml", "")}
+        expect = "expect:\n" + "".join(
+            f"  - {{ id: {i}, compare: mesh.loss_j, against: {{ {how} }}, max_ratio: 1000{', ' + w if w else ''} }}\n"
+            for i, (how, w) in against.items())
+        result, _ = judge(home, expect, status=0)
+
+        def loss(text, at, name):
+            path = home.file(f"{name}.yaml", text)
+            home.ok("drill", path, "--memory", "--out", f"{home.dir}/{name}")
+            csv = home.ok("export", f"{home.dir}/{name}", "--signals", "mesh.loss_j", "--every", "1ms").out
+            return next(float(line.split(",")[1]) for line in csv.splitlines() if line.startswith(at + ","))
+
+        mesh = home.file("none.yaml", read(MESH).replace("control: consensus", "control: none"))
+        wanted = {"a": loss(HEAD.replace(MESH, mesh), "0.03", "na"), "b": loss(HEAD.split("timeline:")[0], "0.06", "nb"),
+                  "c": loss(read(other), "0.05", "nc")}
+        for i, value in wanted.items():
+            e = entry(result, i)
+            check(abs(e["reference"] - value) <= 1e-8 * value and e["bound"] == 1000 * e["reference"], (i, e, value))
+            check(value != wanted["abc"[("abc".index(i) + 1) % 3]], wanted)
+        # The other drill is of another mesh: a signal that it does not have makes the drill invalid.
+        _, r = judge(home, "expect:\n  - { id: x, compare: node.n3.v, against: { drill: other.yaml }, max_ratio: 1 }\n",
+                     status=3)
+        check("no node 'n3'" in r.out, r)
 
 
 def steady_state():
@@ -426,5 +460,5 @@ def process_dies():
 
 
 if __name__ == "__main__":
-    run_cases([wrong_bounds, steady_state, not_judged, waits, plugs, same_bytes, sweep, shipped, words, interrupted,
+    run_cases([wrong_bounds, compares, steady_state, not_judged, waits, plugs, same_bytes, sweep, shipped, words, interrupted,
                killed, too_slow, process_dies])
