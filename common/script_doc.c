@@ -85,7 +85,7 @@ script_print_meaning(FILE *f)
 	      "Signals: `node.<id>.v v_min v_max v_sc loading`, `feed.<node>.i loading`, "
 	      "`link.<id>.i i_avg open`,\n"
 	      "`module.<id>.v_in v i p owner served phase throughput errors temp i_in.<node>`, "
-	      "`conv.<node>.vo i`,\n"
+	      "`conv.<node>.vo i p`,\n"
 	      "`mesh.energy_residual unserved_j source_j loss_j`. The mesh's are sums from step 0 "
 	      "to that time.\n"
 	      "\n"

@@ -2,9 +2,9 @@
  * signals.h - quantities of a run by name, in SI units.
  *
  *   node.<id>.{v,v_min,v_max,v_sc,loading,dv,di,x}      feed.<node>.{i,loading}
- *   conv.<node>.{vo,i}      (i: of the inductor, from the bus to the output)
+ *   conv.<node>.{vo,i,p}    (i: of the inductor, from the bus to the output; p: into its load)
  *   sc.<node>.{v,soc,p,i,slow_p}  supercapacitor behind a converter (p: into the bus, i: into it)
- *   link.<id>.{i,i_avg,open}, with a converter link.<id>.{conv_vo,conv_i,conv_set_p} as recorded
+ *   link.<id>.{i,i_avg,open}, with a converter link.<id>.{conv_vo,conv_i,conv_p,conv_set_p} as recorded
  *   module.<id>.{v_in,v_in_min,v_in_max,v,i,p,owner,served,phase,throughput,errors,temp}, module.<id>.i_in.<node>
  *   mesh.{energy_residual,unserved_j,source_j,loss_j}
  *

@@ -41,6 +41,7 @@ struct telem_group {
 	size_t n;
 	struct telem_key *keys;
 	int i_word; /* links: word of the current, for p_w; -1: none */
+	int v_word; /* links: word of a converter's output at this end; -1: it ends at the bus */
 };
 
 struct telem {
@@ -138,7 +139,7 @@ telem_group_of(struct telem *t, const char *topic, struct err *err)
 	}
 	t->groups = groups;
 	struct telem_group *g = &groups[t->n_groups++];
-	*g = (struct telem_group){ .i_word = -1 };
+	*g = (struct telem_group){ .i_word = -1, .v_word = -1 };
 	snprintf(g->topic, sizeof g->topic, "%s", topic);
 	return g;
 }
@@ -161,6 +162,8 @@ telem_sort_fields(struct telem *t, const struct telem_params *p, struct err *err
 				return ERR_NOMEM;
 			if (strcmp(name, "i") == 0)
 				g->i_word = (int)i;
+			else if (strcmp(name, "conv_vo") == 0)
+				g->v_word = (int)i;
 		} else if (strcmp(name, "v") == 0) {
 			t->v_word = (int)i;
 		}
@@ -345,7 +348,8 @@ telem_publish(struct telem *t, int64_t k, const union rec_word *frame, double sp
 	t->seq++;
 	for (size_t g = 0; g < t->n_groups; g++) {
 		const struct telem_group *group = &t->groups[g];
-		bool power = group->i_word >= 0 && t->v_word >= 0;
+		int v_word = group->v_word >= 0 ? group->v_word : t->v_word;
+		bool power = group->i_word >= 0 && v_word >= 0;
 		msgpack_packer pk;
 		telem_pack_common(t, &pk, group->n + 1 + power, k, t->seq, speed, state);
 		if (g == 0)
@@ -360,7 +364,7 @@ telem_publish(struct telem *t, int64_t k, const union rec_word *frame, double sp
 				telem_pack_double(&pk, key->key, frame[key->word].f);
 		}
 		if (power)
-			telem_pack_double(&pk, "p_w", frame[t->v_word].f * frame[group->i_word].f);
+			telem_pack_double(&pk, "p_w", frame[v_word].f * frame[group->i_word].f);
 		telem_send(t, group->topic);
 	}
 }

@@ -45,6 +45,12 @@ node_conv_stored_j(const struct node_conv *c)
 	return 0.5 * c->l_h * c->i_a * c->i_a + node_plant_stored_j(&c->out);
 }
 
+double
+node_conv_out_w(const struct node_conv *c)
+{
+	return (c->face_a + c->face_s * c->out.v_v) * c->out.v_v;
+}
+
 /* The load as face_a + face_s v_o. */
 static void
 node_conv_face(struct node_conv *c, double load_a)

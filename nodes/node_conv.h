@@ -68,5 +68,7 @@ void node_conv_begin(struct node_conv *, size_t s, double bus_v, double *g_s, do
 void node_conv_end(struct node_conv *, size_t s, double vm_v);
 
 double node_conv_stored_j(const struct node_conv *);
+/* Into its load, with the output and the load's face of the last sub-step; negative: a source. */
+double node_conv_out_w(const struct node_conv *);
 
 #endif

@@ -72,13 +72,13 @@ static const struct {
 }, port_fields[] = {
 	{ "live", "1" }, { "p", "W" }, { "paid_j", "J" }, { "account_j", "J" },
 }, conv_fields[] = {
-	{ "conv_vo", "V" }, { "conv_i", "A" }, { "conv_source_j", "J" }, { "conv_useful_j", "J" },
+	{ "conv_vo", "V" }, { "conv_i", "A" }, { "conv_p", "W" }, { "conv_source_j", "J" }, { "conv_useful_j", "J" },
 	{ "conv_loss_j", "J" }, { "conv_stored_j", "J" },
 }, store_fields[] = {
 	{ "sc_p", "W" }, { "sc_i", "A" }, { "sc_soc", "1" }, { "sc_slow_p", "W" },
 	{ "sc_loss_j", "J" }, { "sc_stored_j", "J" },
 }, end_fields[] = {
-	{ "conv_vo", "V" }, { "conv_i", "A" }, { "conv_set_p", "W" }, { "conv_loss_j", "J" },
+	{ "conv_vo", "V" }, { "conv_i", "A" }, { "conv_p", "W" }, { "conv_set_p", "W" }, { "conv_loss_j", "J" },
 };
 enum {
 	N_NODE = sizeof node_fields / sizeof node_fields[0],
@@ -256,7 +256,7 @@ node_core_frame(const void *core, union rec_word *w)
 	if (c->own_conv) {
 		const struct node_conv *v = &c->convs[p->n_convs - 1];
 		w = put(w,
-		        (double[N_CONV]){ v->out.v_v, v->i_a, v->source_j, v->useful_j,
+		        (double[N_CONV]){ v->out.v_v, v->i_a, node_conv_out_w(v), v->source_j, v->useful_j,
 		                          v->loss_j, node_conv_stored_j(v) },
 		        N_CONV);
 	}
@@ -270,7 +270,8 @@ node_core_frame(const void *core, union rec_word *w)
 	for (size_t i = 0; i < c->slice->n_convs; i++) {
 		const struct node_conv *v = &c->convs[i];
 		w = put(w,
-		        (double[N_END]){ v->out.v_v, v->i_a, v->power_w[c->slice->substeps - 1],
+		        (double[N_END]){ v->out.v_v, v->i_a,
+		                         v->out.v_v * c->links[c->slice->convs[i].chan].i_a, v->power_w[c->slice->substeps - 1],
 		                         v->loss_j },
 		        N_END);
 	}

@@ -130,6 +130,9 @@ json_nodes(struct json_out *j, const struct shot *s)
 		json_out_real(j, "soc", n->soc);
 		json_out_real(j, "sc_v", n->sc_v);
 		json_out_real(j, "sc_p_w", n->sc_p_w);
+		json_out_real(j, "conv_v", n->conv_v);
+		json_out_real(j, "conv_i_a", n->conv_i_a);
+		json_out_real(j, "conv_p_w", n->conv_p_w);
 		json_out_real(j, "feed_i_a", n->feed_i_a);
 		json_out_real(j, "loading", n->loading);
 		json_out_real(j, "load_w", n->load_w);
@@ -156,6 +159,10 @@ json_links(struct json_out *j, const struct shot *s)
 		json_out_real(j, "i_a", l->i_a);
 		json_out_real(j, "p_w", l->p_w);
 		json_out_real(j, "i_max_a", l->i_max_a);
+		json_out_real(j, "conv_v", l->conv_v);
+		json_out_real(j, "conv_i_a", l->conv_i_a);
+		json_out_real(j, "conv_p_w", l->conv_p_w);
+		json_out_real(j, "conv_set_w", l->conv_set_w);
 		json_out_end(j);
 	}
 	json_out_end(j);

@@ -12,6 +12,7 @@ enum {
 	LINKS_POWER = 7,
 	LINKS_ID_MAX = 12, /* longer names are cut */
 	LINKS_MORE = 9,    /* columns that current and load add when there is room */
+	LINKS_SET = 9,     /* columns of a converter's set-point, instead of these */
 };
 /* The arrow is heavy above this fraction. */
 #define LINKS_HEAVY 0.5
@@ -60,6 +61,12 @@ links_one(struct canvas *c, const struct area *a, const struct shot_link *l, int
 	canvas_text(c, a, x + LINKS_POWER - (int)strlen(text), 0, style, "%s", text);
 	if (l->state == 1)
 		canvas_text(c, a, x, 0, STYLE_WARN, "pre");
+	if (!isnan(l->conv_set_w) && a->w >= x + LINKS_POWER + LINKS_SET) {
+		/* The set-point in the direction of the arrow. */
+		words_scaled(text, back ? -l->conv_set_w : l->conv_set_w, "W", 0);
+		canvas_text(c, a, x + LINKS_POWER + 1, 0, STYLE_DIM, "(%s)", text);
+		return;
+	}
 	if (a->w < x + LINKS_POWER + LINKS_MORE)
 		return;
 	words_number(text, fabs(l->i_a), 1, 0);

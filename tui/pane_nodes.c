@@ -91,6 +91,20 @@ nodes_sc_p(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum styl
 }
 
 static void
+nodes_conv_v(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum style *style)
+{
+	(void)style;
+	words_scaled(buf, s->nodes[row].conv_v, "V", 0);
+}
+
+static void
+nodes_conv_p(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum style *style)
+{
+	(void)style;
+	words_scaled(buf, s->nodes[row].conv_p_w, "W", 1);
+}
+
+static void
 nodes_feed(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum style *style)
 {
 	const struct shot_node *n = &s->nodes[row];
@@ -165,6 +179,8 @@ static const struct table_column columns[] = {
 	{ "", NODES_SOC_BAR, true, 12, NULL, nodes_soc_bar },
 	{ "SC V", 6, false, 14, nodes_sc_v, NULL },
 	{ "SC P", 7, false, 13, nodes_sc_p, NULL },
+	{ "CV", 6, false, 16, nodes_conv_v, NULL },
+	{ "CP", 7, false, 15, nodes_conv_p, NULL },
 	{ "FEED", 9, false, 5, nodes_feed, NULL },
 	{ "LOAD", 6, false, 10, nodes_load, NULL },
 	{ "OWNS", 8, true, 6, nodes_owns, NULL },

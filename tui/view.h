@@ -84,6 +84,7 @@ struct shot_node {
 	/* Supercapacitor: state of charge behind a converter, else its energy over that at the nominal
 	 * voltage; its voltage; power of its converter into the bus. */
 	double soc, sc_v, sc_p_w;
+	double conv_v, conv_i_a, conv_p_w; /* its own converter: output, inductor, into its load; NaN: none */
 	double feed_i_a, feed_p_w, loading;
 	double load_w;
 	bool served;
@@ -98,6 +99,8 @@ struct shot_link {
 	enum shot_fresh fresh;
 	int state;       /* 0 open, 1 pre-charging, 2 closed, -1 not known */
 	double i_a, p_w; /* positive: from a to b */
+	/* Converter at an end: output, inductor current, power and set-point from a to b; NaN: none. */
+	double conv_v, conv_i_a, conv_p_w, conv_set_w;
 	double i_max_a;  /* fuse rating; NaN: none or not known */
 	double fraction; /* |i| over i_max, or over the highest |i| of the mesh when no fuse is
 	                    known */

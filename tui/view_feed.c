@@ -104,6 +104,9 @@ view_node_feed(struct view *v, const struct telem_msg *m, int64_t wall_ns, struc
 	n->v_sc_v = telem_number(m, "v_sc_v", NAN);
 	n->sc_p_w = telem_number(m, "sc_p_w", NAN);
 	n->sc_soc = telem_number(m, "sc_soc", NAN);
+	n->conv_v = telem_number(m, "conv_vo_v", NAN);
+	n->conv_i_a = telem_number(m, "conv_i_a", NAN);
+	n->conv_p_w = telem_number(m, "conv_p_w", NAN);
 	n->feed_i_a = telem_number(m, "feed_i_avg_a", telem_number(m, "feed_i_a", NAN));
 	n->loading = telem_number(m, "loading", NAN);
 	n->load_w = telem_number(m, "load_p_w", NAN);
@@ -162,6 +165,10 @@ view_link_feed(struct view *v, const struct telem_msg *m, int64_t wall_ns, struc
 		.inc = m->inc,
 		.i_a = telem_number(m, "i_avg_a", telem_number(m, "i_a", NAN)),
 		.p_w = telem_number(m, "p_w", NAN),
+		.conv_v = telem_number(m, "conv_vo_v", NAN),
+		.conv_i_a = telem_number(m, "conv_i_a", NAN),
+		.conv_p_w = telem_number(m, "conv_p_w", NAN),
+		.conv_set_w = telem_number(m, "conv_set_p_w", NAN),
 		.state = (int)telem_number(m, "link_state", -1),
 	};
 	return 0;

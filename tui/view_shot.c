@@ -95,6 +95,9 @@ shot_node_of(const struct view_node *n, int64_t wall_ns, struct shot_node *o)
 		.soc = NAN,
 		.sc_v = NAN,
 		.sc_p_w = n->sc_p_w,
+		.conv_v = n->conv_v,
+		.conv_i_a = n->conv_i_a,
+		.conv_p_w = n->conv_p_w,
 		.i_a = 0,
 		.p_w = 0,
 		.feed_i_a = NAN,
@@ -119,7 +122,8 @@ shot_node_of(const struct view_node *n, int64_t wall_ns, struct shot_node *o)
 	}
 	shot_sparks(&n->spark, wall_ns, o->spark_v);
 	if (o->fresh == FRESH_LOST)
-		o->v_v = o->v_min_v = o->v_max_v = o->soc = o->sc_v = o->sc_p_w = o->feed_i_a = o->feed_p_w = o->loading =
+		o->v_v = o->v_min_v = o->v_max_v = o->soc = o->sc_v = o->sc_p_w =
+			o->conv_v = o->conv_i_a = o->conv_p_w = o->feed_i_a = o->feed_p_w = o->loading =
 			o->load_w = NAN;
 }
 
@@ -129,7 +133,15 @@ shot_link_of(const struct view *v, const struct view_link *l, int64_t wall_ns, s
              struct shot_link *o)
 {
 	*o = (struct shot_link){
-		.state = -1, .i_a = NAN, .p_w = NAN, .i_max_a = l->i_max_a, .fraction = NAN
+		.state = -1,
+		.i_a = NAN,
+		.p_w = NAN,
+		.conv_v = NAN,
+		.conv_i_a = NAN,
+		.conv_p_w = NAN,
+		.conv_set_w = NAN,
+		.i_max_a = l->i_max_a,
+		.fraction = NAN,
 	};
 	snprintf(o->id, sizeof o->id, "%s", l->id);
 	snprintf(o->a_id, sizeof o->a_id, "%s", l->end_id[0]);
@@ -148,6 +160,13 @@ shot_link_of(const struct view *v, const struct view_link *l, int64_t wall_ns, s
 		if (n) {
 			n->i_a += end->i_a;
 			n->p_w += end->p_w;
+		}
+		if (!isnan(end->conv_set_w)) {
+			double to_b = e == 0 ? 1 : -1;
+			o->conv_v = end->conv_v;
+			o->conv_i_a = to_b * end->conv_i_a;
+			o->conv_p_w = to_b * end->conv_p_w;
+			o->conv_set_w = to_b * end->conv_set_w;
 		}
 		if (fresh < o->fresh)
 			continue;

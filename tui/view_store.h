@@ -48,7 +48,7 @@ struct view_node {
 	struct view_proc proc;
 	bool has_at, has_feed, has_sc;
 	double at_x, at_y, nominal_v;
-	double v_v, v_min_v, v_max_v, v_sc_v, sc_p_w, sc_soc, feed_i_a, loading, load_w;
+	double v_v, v_min_v, v_max_v, v_sc_v, sc_p_w, sc_soc, conv_v, conv_i_a, conv_p_w, feed_i_a, loading, load_w;
 	bool served;
 	struct view_spark spark;
 };
@@ -57,6 +57,7 @@ struct view_end {
 	int64_t wall_ns;
 	uint32_t inc;
 	double i_a, p_w;
+	double conv_v, conv_i_a, conv_p_w, conv_set_w; /* NaN: no converter at this end */
 	int state;
 };
 

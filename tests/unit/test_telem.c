@@ -111,7 +111,7 @@ END_TEST
 
 /* ---- publishing ---------------------------------------------------------------------------- */
 
-enum { F_V, F_FEED_I, F_STORED, F_SERVED, F_L1_STATE, F_L1_I, F_L1_AVG, F_L2_I, F_PORT_P, F_N };
+enum { F_V, F_FEED_I, F_STORED, F_SERVED, F_L1_STATE, F_L1_I, F_L1_AVG, F_L2_I, F_PORT_P, F_L2_VO, F_L2_SET, F_N };
 static const struct rec_field fields[F_N] = {
 	[F_V] = { "v", "V", 'f' },
 	[F_FEED_I] = { "feed_i", "A", 'f' },
@@ -122,6 +122,8 @@ static const struct rec_field fields[F_N] = {
 	[F_L1_AVG] = { "link.l1.i_avg", "A", 'f' },
 	[F_L2_I] = { "link.l2.i", "A", 'f' },
 	[F_PORT_P] = { "port.m1.p", "W", 'f' },
+	[F_L2_VO] = { "link.l2.conv_vo", "V", 'f' },
+	[F_L2_SET] = { "link.l2.conv_set_p", "W", 'f' },
 };
 static const struct rec_head head = {
 	.kind = "node",
@@ -209,7 +211,9 @@ frame_fill(union rec_word *w)
 	w[F_L1_STATE].i = 2;
 	w[F_L1_I].f = -4;
 	w[F_L1_AVG].f = -3.5;
-	w[F_L2_I].f = 0;
+	w[F_L2_I].f = 5;
+	w[F_L2_VO].f = 47;
+	w[F_L2_SET].f = 240;
 	w[F_PORT_P].f = 250;
 }
 
@@ -244,7 +248,9 @@ START_TEST(publishes_by_topic)
 	ck_assert(telem_number(&msg, "p_w", NAN) == -194); /* 48.5 V * -4 A */
 	ck_assert_int_eq(take(topic), 0);
 	ck_assert_str_eq(topic, "t1.link.l2");
-	ck_assert(telem_number(&msg, "p_w", NAN) == 0);
+	ck_assert(telem_number(&msg, "p_w", NAN) == 235); /* at its converter: 47 V * 5 A */
+	ck_assert(telem_number(&msg, "conv_vo_v", NAN) == 47);
+	ck_assert(telem_number(&msg, "conv_set_p_w", NAN) == 240);
 	telem_publish(telem, 4712, w, 0.5, TELEM_PAUSED);
 	ck_assert_int_eq(take(topic), 0);
 	ck_assert_int_eq(msg.seq, 2);

@@ -171,6 +171,29 @@ START_TEST(sums)
 }
 END_TEST
 
+/* A converter of a node and one at end b of a link: everything of a link counts from a to b. */
+START_TEST(converters)
+{
+	hear_all(1000, 1, 10 * S);
+	sample(10 * S);
+	ck_assert(isnan(shot.nodes[1].conv_v) && isnan(shot.nodes[1].conv_p_w));
+	ck_assert(isnan(shot.links[0].conv_v) && isnan(shot.links[0].conv_set_w));
+	hear(TELEM_NODE, "b", 1, 1100, 2, 10 * S, TELEM_RUNNING, "v_v", 48.0, "conv_vo_v", 12.0,
+	     "conv_i_a", 20.5, "conv_p_w", 240.0, END);
+	hear(TELEM_LINK, "l1", 1, 1100, 2, 10 * S, TELEM_RUNNING, "end", "b", "i_avg_a", -10.0,
+	     "p_w", -480.0, "link_state", 2.0, "conv_vo_v", 47.0, "conv_i_a", -10.2, "conv_p_w",
+	     -480.0, "conv_set_p_w", -500.0, END);
+	sample(10 * S);
+	ck_assert(shot.nodes[1].conv_v == 12 && shot.nodes[1].conv_i_a == 20.5);
+	ck_assert(shot.nodes[1].conv_p_w == 240 && isnan(shot.nodes[0].conv_p_w));
+	ck_assert(shot.links[0].conv_v == 47 && shot.links[0].conv_i_a == 10.2);
+	ck_assert(shot.links[0].conv_p_w == 480 && shot.links[0].conv_set_w == 500);
+	ck_assert(isnan(shot.links[1].conv_set_w));
+	sample(20 * S); /* too old */
+	ck_assert(isnan(shot.nodes[1].conv_v) && isnan(shot.links[0].conv_set_w));
+}
+END_TEST
+
 START_TEST(freshness)
 {
 	hear_all(1000, 1, 10 * S);
@@ -552,7 +575,8 @@ main(void)
 	TCase *model = tcase_create("model"), *keys = tcase_create("keys"),
 	      *text = tcase_create("words");
 	const TTest *const model_tests[] = { sums,       freshness, one_end,   lives,  deaths,
-		                             status_cut, islands,   sparkline, events, learns };
+		                             status_cut, islands,   sparkline, events, learns,
+		                             converters };
 	const TTest *const key_tests[] = { asks_first, asks_for_a_power, pause_or_resume, readonly,
 		                           sorts_and_filters };
 	tcase_add_checked_fixture(model, setup, teardown);
