@@ -344,6 +344,13 @@ solver_loop_frame(struct solver_loop *l, uint32_t proc)
 	return p->frame;
 }
 
+const struct rec_field *
+solver_loop_fields(const struct solver_loop *l, uint32_t proc, size_t *n)
+{
+	*n = l->procs[proc].n_fields;
+	return l->procs[proc].fields;
+}
+
 int
 solver_loop_field(const struct solver_loop *l, uint32_t proc, const char *name)
 {

@@ -36,6 +36,7 @@ bool solver_loop_made_step(const struct solver_loop *,
 uint32_t solver_loop_life(const struct solver_loop *, uint32_t proc); /* incarnation */
 /* Fills the current frame of a process (of a dead one: its last) and returns it. */
 const union rec_word *solver_loop_frame(struct solver_loop *, uint32_t proc);
+const struct rec_field *solver_loop_fields(const struct solver_loop *, uint32_t proc, size_t *n);
 int solver_loop_field(const struct solver_loop *, uint32_t proc, const char *name);
 /* Field by name; asserts that it exists. */
 double solver_loop_get(struct solver_loop *, uint32_t proc, const char *name);
