@@ -69,16 +69,18 @@ node_conv_face(struct node_conv *c, double load_a)
 }
 
 /* Reference of the current, by the voltage loop. The integrator holds where it would only push
- * further into the limit. */
+ * further into the limit. What comes back from the output does not lift the bus above its limit. */
 static double
-node_conv_regulate(struct node_conv *c)
+node_conv_regulate(struct node_conv *c, double bus_v)
 {
 	double e = c->v_ref_v - c->out.v_v, x = c->kp_s * e + c->q_a;
-	bool high = x > c->i_lim_a, low = x < -c->i_lim_a;
+	double room_a = bus_v < LINK_CONV_HIGH_V ? c->kp_s * (LINK_CONV_HIGH_V - bus_v) : 0;
+	double lo = room_a < c->i_lim_a ? -room_a : -c->i_lim_a;
+	bool high = x > c->i_lim_a, low = x < lo;
 
 	if (!(high && e > 0) && !(low && e < 0))
 		c->q_a += c->dt_s * c->ki * e;
-	return high ? c->i_lim_a : low ? -c->i_lim_a : x;
+	return high ? c->i_lim_a : low ? lo : x;
 }
 
 /* Reference of the current from the set-point, within what both buses bear. */
@@ -147,7 +149,7 @@ node_conv_begin(struct node_conv *c, size_t s, double bus_v, double *g_s, double
 		i_ref_a = c->i_ref_a;
 	else if (c->on)
 		i_ref_a = c->closed ? node_conv_follow(c, c->power_w[s], bus_v)
-		                    : node_conv_regulate(c);
+		                    : node_conv_regulate(c, bus_v);
 	node_conv_duties(c, i_ref_a, bus_v);
 	c->loss_a = c->on ? node_conv_loss_a(c, bus_v) : 0;
 

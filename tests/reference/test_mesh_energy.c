@@ -22,7 +22,7 @@ seeds(void)
 {
 	const char *nightly = getenv("VL_NIGHTLY");
 
-	return nightly && *nightly == '1' ? 2000 : 40;
+	return nightly && *nightly == '1' ? 2000 : 60;
 }
 
 /* Both ends of a link are in the same state in every frame that both made by a step. */

@@ -195,6 +195,28 @@ START_TEST(test_current_limit)
 }
 END_TEST
 
+/* A source of 480 W at the output of a converter whose bus has no load: within 10 ms the bus would be at
+ * 54 V. It stays there, the output rises until the source stops, and all of it comes back. */
+START_TEST(test_source_and_idle_bus)
+{
+	struct conv_params p = params(24);
+	struct bench b;
+	double bus_v = 0;
+
+	make(&b, &p, 20e-3, 48);
+	for (int k = 0; k < 2000; k++) {
+		run(&b, -20, 1);
+		bus_v = fmax(bus_v, b.bus.v_v);
+	}
+	ck_assert_double_ge(bus_v, 53);
+	ck_assert_double_le(bus_v, 54.5);
+	ck_assert_double_le(b.conv.out.v_v, 24 * 1.25);
+	run(&b, 5, 100);
+	ck_assert_double_eq_tol(b.conv.out.v_v, 24, 0.1);
+	ck_assert_double_lt(b.bus.v_v, 54);
+}
+END_TEST
+
 /* Off below 36 V, on again above 40 V; an empty bus is left alone. */
 START_TEST(test_under_voltage)
 {
@@ -233,6 +255,7 @@ main(void)
 	tcase_add_loop_test(tc, test_efficiency, 0, 2 * N_EFF);
 	tcase_add_test(tc, test_energy);
 	tcase_add_test(tc, test_current_limit);
+	tcase_add_test(tc, test_source_and_idle_bus);
 	tcase_add_test(tc, test_under_voltage);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
