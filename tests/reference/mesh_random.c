@@ -164,12 +164,12 @@ make_link(struct mesh_random *r, uint32_t a, uint32_t b)
 	snprintf(l->id, sizeof l->id, "l%zu", t->n_links);
 	l->a = a;
 	l->b = b;
-	l->p = (struct link_params){ .r_ohm = mesh_random_in(r, 2e-3, 50e-3),
-		                     .l_h = mesh_random_in(r, 2e-6, 20e-6),
+	l->p = (struct link_params){ .r_ohm = mesh_random_in(r, r->as_built ? 5e-3 : 2e-3, 50e-3),
+		                     .l_h = mesh_random_in(r, 2e-6, r->as_built ? 5e-6 : 20e-6),
 		                     .precharge_ohm = 0.5,
 		                     .open = mesh_random_below(r, 8) == 0 };
 	l->p.l_eff_h = l->p.l_h;
-	if (mesh_random_below(r, 2)) {
+	if (mesh_random_below(r, 2) || r->as_built) {
 		l->p.fuse_a = mesh_random_in(r, 20, 150);
 		l->p.fuse_i2t_a2s = mesh_random_in(r, 1e-3, 1) * l->p.fuse_a * l->p.fuse_a;
 	}
@@ -214,12 +214,13 @@ make_module(struct mesh_random *r)
 }
 
 struct mesh_random *
-mesh_random_create(uint64_t seed, bool feeds)
+mesh_random_create(uint64_t seed, bool feeds, bool as_built)
 {
 	struct mesh_random *r = calloc(1, sizeof *r);
 
 	assert(r);
 	r->state = seed;
+	r->as_built = as_built;
 	struct topo *t = &r->topo;
 	snprintf(t->name, sizeof t->name, "random");
 	t->step_ns = 100000;

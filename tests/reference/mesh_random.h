@@ -10,10 +10,12 @@
 struct mesh_random {
 	uint64_t state;
 	struct topo topo;
+	bool as_built;
 };
 
-/* A connected mesh of 3 to 24 nodes within the validity limits of docs/models. */
-struct mesh_random *mesh_random_create(uint64_t seed, bool feeds);
+/* A connected mesh of 3 to 24 nodes within the validity limits of docs/models. as_built: also within
+ * the ranges of docs/models/link.md, 5 to 50 mOhm and 2 to 5 uH, with a fuse in every link. */
+struct mesh_random *mesh_random_create(uint64_t seed, bool feeds, bool as_built);
 void mesh_random_destroy(struct mesh_random **);
 uint64_t mesh_random_below(struct mesh_random *, uint64_t n);
 double mesh_random_in(struct mesh_random *, double lo, double hi);

@@ -45,11 +45,14 @@ check_ends(const struct topo *t, struct solver_loop *l, const bool *stepped, uin
 	return closed;
 }
 
-/* No number of a living process is NaN or infinite, no bus and no input is above what 60 V parts
- * bear. */
+/* No number of a living process is NaN or infinite; in a mesh as it would be built no bus and no input
+ * is above what 60 V parts bear. (A cable of 20 uH without a fuse, in which a short has left 1500 A,
+ * does lift a bus of 20 mF above that.) */
 static void
-check_values(const struct topo *t, struct solver_loop *l, uint64_t seed)
+check_values(const struct mesh_random *r, struct solver_loop *l, uint64_t seed)
 {
+	const struct topo *t = &r->topo;
+
 	for (uint32_t p = 0; p < t->n_nodes + t->n_modules; p++) {
 		bool node = p < t->n_nodes;
 		size_t n;
@@ -66,7 +69,7 @@ check_values(const struct topo *t, struct solver_loop *l, uint64_t seed)
 				             w[i].f);
 		double v = solver_loop_get(l, p, node ? "v_max" : "v_in_max");
 		v_highest = fmax(v_highest, v);
-		if (!(v <= BUS_MAX_V))
+		if (r->as_built && !(v <= BUS_MAX_V))
 			ck_abort_msg("seed %llu frame %lld: %g V at process %u",
 			             (unsigned long long)seed, (long long)solver_loop_k(l), v, p);
 	}
@@ -102,7 +105,7 @@ run(uint64_t seed, bool feeds)
 {
 	bool stepped[64];
 
-	struct mesh_random *r = mesh_random_create(seed, feeds);
+	struct mesh_random *r = mesh_random_create(seed, feeds, seed % 2);
 	struct solver_loop *l = NULL;
 	struct err err = ERR_INIT;
 
@@ -119,7 +122,7 @@ run(uint64_t seed, bool feeds)
 			stepped[p] = solver_loop_made_step(l, p);
 		n_closing += check_ends(&r->topo, l, stepped, seed);
 		count_fuses(&r->topo, l);
-		check_values(&r->topo, l, seed);
+		check_values(r, l, seed);
 		struct books_sums s = books_sums(g);
 		double now = s.stored_j + s.flight_j + s.transit_j + s.abandoned_j;
 		ck_assert_msg(s.finite, "seed %llu step %lld: not finite", (unsigned long long)seed,
