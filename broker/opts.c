@@ -132,8 +132,12 @@ take_value(struct walk *w, size_t i, char *inline_value)
 		               OPTS_REPEAT_MAX);
 	if (w->v[i].given && !many)
 		return err_set(w->err, ERR_USAGE, "--%s is given twice", o->name);
+	bool lone = w->at + 1 >= w->argc || strncmp(w->argv[w->at + 1], "--", 2) == 0;
+	static char dash[] = "-";
+	if (!inline_value && lone && o->flags & OPT_LONE)
+		inline_value = dash;
 	if (!inline_value) {
-		if (w->at + 1 >= w->argc || strncmp(w->argv[w->at + 1], "--", 2) == 0)
+		if (lone)
 			return err_set(w->err, ERR_USAGE, "--%s needs a value (%s)", o->name,
 			               o->arg);
 		inline_value = w->argv[++w->at];

@@ -38,6 +38,7 @@ enum opt_flag {
 	OPT_ID = 1 << 4,   /* completes to ids of the running mesh */
 	OPT_FILE = 1 << 5, /* completes to files */
 	OPT_MESH = 1 << 6, /* completes to running meshes */
+	OPT_LONE = 1 << 7, /* OPT_TEXT: without a value (at the end, or before an option) it is "-" */
 };
 
 enum { OPTS_MAX = 24, OPTS_REPEAT_MAX = 32 };

@@ -45,8 +45,9 @@ static const struct opt drill_opts[] = {
 	                  "over params and matrix of the file; may be given again", UNIT_NONE },
 	[DRILL_JUNIT] = { "junit", 0, OPT_TEXT, OPT_FILE, "F", "write JUnit XML of all runs",
 	                  UNIT_NONE },
-	[DRILL_JSON] = { "json", 0, OPT_TEXT, OPT_FILE, "F",
-	                 "write result.json of all runs, one per line (- is stdout)", UNIT_NONE },
+	[DRILL_JSON] = { "json", 0, OPT_TEXT, OPT_FILE | OPT_LONE, "F",
+	                 "write result.json of all runs, one per line (-, or nothing: stdout)",
+	                 UNIT_NONE },
 	[DRILL_REPORT] = { "report", 0, OPT_TEXT, OPT_FILE, "F", "copy report.html of a single run",
 	                   UNIT_NONE },
 	[DRILL_FORMAT] = { "format", 0, OPT_CHOICE, 0, "text|github",
@@ -61,7 +62,8 @@ static const struct opt drill_opts[] = {
 	                   UNIT_NONE },
 	[DRILL_DRY_RUN] = { "dry-run", 'n', OPT_FLAG, 0, NULL,
 	                    "check the files and say what would happen", UNIT_NONE },
-	[DRILL_ACTIONS] = { "actions", 0, OPT_FLAG, 0, NULL, "what a timeline can do", UNIT_NONE },
+	[DRILL_ACTIONS] = { "actions", 0, OPT_FLAG, 0, NULL,
+	                    "what a timeline can do; with --json for programs", UNIT_NONE },
 	[DRILL_QUIET] = { "quiet", 'q', OPT_FLAG, 0, NULL, "only the verdicts", UNIT_NONE },
 };
 
@@ -413,7 +415,10 @@ run_drill(struct verb_call *c)
 	struct drill_order o;
 	c->talk->quiet = c->v[DRILL_QUIET].given;
 	if (c->v[DRILL_ACTIONS].given) {
-		script_print_actions(stdout);
+		if (c->v[DRILL_JSON].given)
+			script_print_actions_json(stdout);
+		else
+			script_print_actions(stdout);
 		return EXIT_OK;
 	}
 	int status = make_order(c, &o);

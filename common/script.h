@@ -104,5 +104,6 @@ int script_topology(const char *path, char **ret, struct err *);
 void script_destroy(struct script **);
 const char *script_action_name(enum script_kind); /* "kill" */
 void script_print_actions(FILE *);                /* for people, one action per line */
+void script_print_actions_json(FILE *);           /* one object, see docs/drills.md */
 
 #endif

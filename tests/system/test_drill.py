@@ -8,7 +8,9 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
+import subprocess
 import xml.etree.ElementTree as ET
 
 from vl import SRC, Home, Mesh, check, read, run_cases, until
@@ -70,9 +72,19 @@ def validate(value, rule, root, at="$"):
             validate(v, rule["items"], root, f"{at}[{i}]")
 
 
+def check_xsd(text):
+    """Against the schema of the format that CI servers read, by xmllint where there is one."""
+    if not shutil.which("xmllint"):
+        return
+    r = subprocess.run(["xmllint", "--noout", "--nonet", "--schema", f"{SRC}/tests/system/junit.xsd",
+                        "-"], input=text, text=True, capture_output=True, check=False)
+    check(r.returncode == 0, r.stderr)
+
+
 def check_junit(text):
     """What the common JUnit schema (Jenkins, windyroad) wants of elements, attributes and counts."""
     root = ET.fromstring(text)
+    check_xsd(text)
     check(root.tag == "testsuites", root.tag)
     for suite in root:
         check(suite.tag == "testsuite" and {"name", "tests", "failures", "errors", "time"} <=
@@ -393,12 +405,43 @@ def shipped():
             check(out[0] == out[1], f"{f}: processes and memory differ")
 
 
+def registry():
+    """--actions --json: what is said is what the parser does."""
+    with Home() as home:
+        actions = {a["name"]: a for a in
+                   json.loads(home.ok("drill", "--actions", "--json").out)["actions"]}
+        names = re.findall(r"^(\w+) ", home.ok("drill", "--actions").out, re.M)
+        check(list(actions) == names, f"{list(actions)}, but without --json {names}")
+        check(actions["kill"]["targets"] == ["node", "module"] and not actions["kill"]["for"],
+              actions["kill"])
+        tried = 0
+        for a in actions.values():
+            on = {"node": "n1", "module": "m1", "link": "l1"}[a["targets"][0]]
+            need = {w["name"]: w for w in a["with"] if w["required"]}
+            for w in [w for w in a["with"] if w["type"] == "number"]:
+                for value, ok in ((w["max"], True), (w["max"] * 1.01 + 1e-9, False)):
+                    tried += 1
+                    others = {k: f"{v['max']!r}{v['unit']}" for k, v in need.items()
+                              if k != w["name"] and v["type"] == "number"}
+                    given = ", ".join(f"{k}: {v}" for k, v in
+                                      {**others, w["name"]: f"{value!r}{w['unit']}"}.items())
+                    path = home.file("r.yaml", "drill: 1\ntime: { duration: 60ms }\n"
+                                     f"topology: {SRC}/topologies/rack8.yaml\ntimeline:\n  - {{ at: "
+                                     f"20ms, do: {a['name']}, target: {on}, with: {{ {given} }}"
+                                     f"{', for: 1ms' if a['for'] else ''} }}\n")
+                    r = home.vl("drill", path, "--dry-run")
+                    said = "is not in [" in r.err
+                    check(said != ok, f"{a['name']} {w['name']} {value}: {r}")
+        check(tried >= 8, f"{tried} limits tried")
+
+
 def words():
     """--dry-run and --actions run nothing."""
     with Home() as home:
         path = home.file("d.yaml", HEAD)
         home.ok("drill", path, "--dry-run").wants(0, "heal.n3", "cut.end", "0.04 s")
         home.ok("drill", "--actions").wants(0, "kill", "short", "with r:")
+        registry()
         check(not os.path.exists(home.run_root), "a run directory was made")
         home.vl("drill").wants(64, "which drill?")
 
