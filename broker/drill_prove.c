@@ -76,7 +76,7 @@ prove_death(const struct trail *t, struct drill_fault *f)
 {
 	int64_t k = t->a->k;
 	int64_t life = life_ending(t->view, t->a->target, k - 1);
-	bool parked = find(t, t->a->target, EV_PARK, k - 1, k - 1, -1) != NULL;
+	bool parked = t->a->by_hand || find(t, t->a->target, EV_PARK, k - 1, k - 1, -1) != NULL;
 	f->proved = life >= 0 && parked;
 	if (f->proved)
 		snprintf(f->text, sizeof f->text, "life %" PRId64 " of %s ends with frame %" PRId64,

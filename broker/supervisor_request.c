@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 enum { CODE_USAGE = 64 };
+#define LOAD_RAMP_S 1e-3 /* where the request names none; recorded, so that a drill can say it */
 
 /* ---- under way --------------------------------------------------------------------------------
  */
@@ -235,6 +236,8 @@ request_fault(struct supervisor *s, const struct request *r)
 	}
 	m.a = m.fault == CMD_CLOSE ? r->precharge_ohm : m.fault == CMD_LOAD ? r->level_w : r->r_ohm;
 	m.b = m.fault == CMD_CLOSE ? r->bypass_s : m.fault == CMD_LOAD ? r->ramp_s : r->for_s;
+	if (m.fault == CMD_LOAD && isnan(m.b))
+		m.b = LOAD_RAMP_S;
 	if (m.fault == CMD_LOAD && !(r->level_w >= 0 && r->level_w <= 1e6))
 		refuse(s, r, "load: level_w is not in [0, 1e6] W");
 	else if (m.fault == CMD_SHORT && !(r->r_ohm >= 1e-6 && r->r_ohm <= 1e6))

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "drill_from.h"
 #include "drill_jobs.h"
 #include "verb.h"
 
@@ -28,6 +29,7 @@ enum {
 	DRILL_NO_PIN,
 	DRILL_DRY_RUN,
 	DRILL_ACTIONS,
+	DRILL_FROM,
 	DRILL_QUIET,
 };
 static const struct opt drill_opts[] = {
@@ -57,13 +59,16 @@ static const struct opt drill_opts[] = {
 	[DRILL_KEEP] = { "keep", 0, OPT_FLAG, 0, NULL,
 	                 "keep the run directories of passing seeds too", UNIT_NONE },
 	[DRILL_OUT] = { "out", 'o', OPT_TEXT, OPT_FILE, "DIR",
-	                "the run directory of a single run, new or empty", UNIT_NONE },
+	                "the run directory of a single run, new or empty; of --from: the file",
+	                UNIT_NONE },
 	[DRILL_NO_PIN] = { "no-pin", 0, OPT_FLAG, 0, NULL, "do not pin processes to cores",
 	                   UNIT_NONE },
 	[DRILL_DRY_RUN] = { "dry-run", 'n', OPT_FLAG, 0, NULL,
 	                    "check the files and say what would happen", UNIT_NONE },
 	[DRILL_ACTIONS] = { "actions", 0, OPT_FLAG, 0, NULL,
 	                    "what a timeline can do; with --json for programs", UNIT_NONE },
+	[DRILL_FROM] = { "from", 0, OPT_TEXT, OPT_FILE, "RUN",
+	                 "write the drill (-o FILE) that does what was done in a run", UNIT_NONE },
 	[DRILL_QUIET] = { "quiet", 'q', OPT_FLAG, 0, NULL, "only the verdicts", UNIT_NONE },
 };
 
@@ -421,6 +426,9 @@ run_drill(struct verb_call *c)
 			script_print_actions(stdout);
 		return EXIT_OK;
 	}
+	if (c->v[DRILL_FROM].given)
+		return drill_from_verb(c, c->v[DRILL_FROM].text,
+		                       c->v[DRILL_OUT].given ? c->v[DRILL_OUT].text : NULL);
 	int status = make_order(c, &o);
 	if (!status && c->v[DRILL_DRY_RUN].given) {
 		for (size_t i = 0; i < o.n_units; i++)
@@ -442,7 +450,8 @@ const struct verb verb_drill = {
 	"voltloom drill scripts/drills/*.yaml --memory --jobs 2 --junit drills.xml\n"
 	"voltloom drill drill.yaml --seeds 1..1000 --memory --jobs 2\n"
 	"voltloom drill drill.yaml --param victim=n5 --report report.html\n"
-	"voltloom drill drill.yaml --dry-run\n",
+	"voltloom drill drill.yaml --dry-run\n"
+	"voltloom drill --from latest -o what-i-did.yaml\n",
 	"A verdict for each file, combination of its matrix, and seed. The run directory holds\n"
 	"result.json, junit.xml, report.html and the flight recorder. The same seed gives the "
 	"same\n"

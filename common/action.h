@@ -21,6 +21,7 @@
 #include "core.h"
 
 struct schema;
+struct yamldoc_node;
 
 enum action_on { ON_NODE = 1, ON_MODULE = 2, ON_LINK = 4 };
 
@@ -103,6 +104,7 @@ struct action_with {
 	double ramp_s;         /* load, ramp, surge */
 	int signal;            /* kill */
 	char to[TOPO_ID_MAX];  /* swap: the module that comes */
+	const struct yamldoc_node *last_sent; /* kill: while the file is read */
 	char end[TOPO_ID_MAX]; /* close: at which end the resistor is */
 };
 

@@ -40,6 +40,13 @@ static const struct field with_cut[] = {
 	  .effect_text = "cutting power or channel alone is not available in this release" },
 };
 
+static void
+take_last_sent(struct decoder *d, const struct field *f, const struct yamldoc_node *v, void *target)
+{
+	(void)d, (void)f;
+	((struct action_with *)target)->last_sent = v;
+}
+
 static const char *const signal_words[] = { "KILL", NULL };
 static const struct field with_kill[] = {
 	{ .key = "signal",
@@ -48,6 +55,11 @@ static const struct field with_kill[] = {
 	  .words = signal_words,
 	  .dflt = "KILL",
 	  .doc = "the signal" },
+	{ .key = "last_sent",
+	  .type = FIELD_CUSTOM,
+	  .decode = take_last_sent,
+	  .doc = "replays a death that nobody scripted: last step that each link and port (m5.n3) "
+	         "got; written by `drill --from`" },
 };
 
 static const struct field with_load[] = {

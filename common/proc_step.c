@@ -82,6 +82,13 @@ awaits_scripted(const struct proc *p, size_t chan)
 	return false;
 }
 
+/* An unscripted death is replayed: this message never arrived. */
+static bool
+withheld(const struct proc *p, size_t chan, int64_t step)
+{
+	return p->s->by_hand && step > p->s->chans[chan].last_sent;
+}
+
 static void
 offer(struct proc *p, size_t chan)
 {
@@ -95,6 +102,8 @@ offer(struct proc *p, size_t chan)
 	m->type = LM_OFFER;
 	m->to_inc = e->r.peer_inc;
 	m->step = p->k;
+	if (withheld(p, chan, m->step))
+		return;
 	p->io.send(p->io.arg, chan, e->r.peer_inc, m);
 }
 
@@ -254,7 +263,8 @@ send_results(struct proc *p, int64_t k)
 			continue;
 		}
 		m->to_inc = r->peer_inc;
-		p->io.send(p->io.arg, c, r->peer_inc, m);
+		if (!withheld(p, c, m->step))
+			p->io.send(p->io.arg, c, r->peer_inc, m);
 	}
 }
 
@@ -286,7 +296,8 @@ void
 proc_step_park(struct proc *p)
 {
 	p->state = PROC_PARKING;
-	record_event(p, &(struct core_event){ .k = p->k, .code = EV_PARK, .chan = -1 });
+	if (!p->s->by_hand)
+		record_event(p, &(struct core_event){ .k = p->k, .code = EV_PARK, .chan = -1 });
 	for (size_t c = 0; c < p->n; c++)
 		for (size_t i = 0; i < p->edges[c].n; i++) {
 			struct edge_rec *e = p->edges[c].rec[i];

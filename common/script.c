@@ -14,6 +14,7 @@ struct head {
 	uint64_t seed;
 	int64_t duration_ns, settle_ns, recover_ns, watchdog_ns;
 	double speed;
+	bool heal;
 };
 
 static void
@@ -43,6 +44,11 @@ static const struct field fields_time[] = {
 	TIME("recover", recover_ns, 1e-6, 1e6,
 	     "plant time from the healing at the end to the last look at the steady state "
 	     "(default: settle, at least 500ms)"),
+	{ .key = "heal",
+	  .type = FIELD_BOOL,
+	  .offset = offsetof(struct head, heal),
+	  .dflt = "true",
+	  .doc = "false: what the timeline left broken stays so, and the drill ends with its duration" },
 	CUSTOM("speed", decode_speed, "max (default), or a factor to real time"),
 	TIME("watchdog", watchdog_ns, 1e-3, 1e6, "wall time after which the drill is given up"),
 };
@@ -171,7 +177,7 @@ load_head(struct script_build *b, const struct yamldoc_node *root, const char *p
           struct script *s)
 {
 	enum { RECOVER_LEAST_NS = 500 * 1000 * 1000 }; /* some time constants of the control */
-	struct head h = { .duration_ns = -1, .recover_ns = -1 };
+	struct head h = { .duration_ns = -1, .recover_ns = -1, .heal = true };
 	decode_map(&b->d, &script_schema_root, "a drill", root, &h);
 	const struct yamldoc_node *time = yamldoc_get(root, "time");
 	s->has_seed = yamldoc_get(root, "seed") != NULL;
@@ -180,6 +186,7 @@ load_head(struct script_build *b, const struct yamldoc_node *root, const char *p
 	s->duration_ns = h.duration_ns;
 	s->settle_ns = h.settle_ns;
 	s->watchdog_ns = h.watchdog_ns;
+	b->unhealed = !h.heal;
 	b->duration_ns = s->has_duration ? s->duration_ns : INT64_MAX;
 	b->recover_ns = h.recover_ns >= 0                ? h.recover_ns
 	                : h.settle_ns > RECOVER_LEAST_NS ? h.settle_ns
@@ -222,6 +229,9 @@ take_actions(struct script_build *b, const char *path, struct script *s)
 	s->n_whens = b->n_whens;
 	s->missed = b->missed;
 	s->n_missed = b->n_missed;
+	s->last = b->last;
+	s->n_last = b->n_last;
+	b->last = NULL;
 	b->whens = NULL;
 	b->missed = NULL;
 	b->n_whens = 0;
@@ -319,6 +329,7 @@ out:
 		expr_destroy(&b->whens[i].expr);
 	free(b ? b->whens : NULL);
 	free(b ? b->missed : NULL);
+	free(b ? b->last : NULL);
 	free(b);
 	runview_close(&names);
 	pool_free(&pool);
@@ -368,6 +379,7 @@ script_destroy(struct script **s)
 		expr_destroy(&(*s)->whens[i].expr);
 	free((*s)->whens);
 	free((*s)->missed);
+	free((*s)->last);
 	drill_checks_destroy(&(*s)->checks);
 	free(*s);
 	*s = NULL;

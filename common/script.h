@@ -29,8 +29,17 @@ struct script_action {
 	bool ends;       /* a RULE_FAULT: its end */
 	struct action_with with;
 	double for_s;     /* NaN without a lease; the end is an action of its own */
+	bool by_hand;     /* kill: a death that nobody scripted, with its script_last */
 	int resistor_end; /* close: 0 the rule, 1 at link end a, 2 at end b */
 	unsigned line;    /* in the drill file, for messages */
+};
+
+/* What an unscripted death had sent: `step` was the last message on that edge. */
+struct script_last {
+	uint32_t proc;
+	int64_t kill_k;
+	int64_t edge; /* links, then ports; -1: marks the death itself */
+	int64_t step; /* -1: none */
 };
 
 enum script_when_state { WHEN_OPEN, WHEN_FIRED, WHEN_NEVER };
@@ -72,9 +81,10 @@ struct script {
 	struct drill_checks *checks; /* drill.h; NULL: nothing is expected */
 	size_t n;
 	struct script_action *actions; /* by k, then file order */
-	size_t n_whens, n_missed;
+	size_t n_whens, n_missed, n_last;
 	struct script_when *whens;
 	struct script_missed *missed;
+	struct script_last *last; /* of all kills that are by_hand */
 };
 
 /* How a file is read. */

@@ -455,6 +455,7 @@ add_target(struct script_build *b, const struct script_entry *e, const struct ya
 	                                    : add_action(b, e, v, TARGET_PROC, proc, 0);
 	if (!a)
 		return;
+	script_by_hand_read(b, a);
 	if (a->kind == SCRIPT_CLOSE && e->with.end[0]) {
 		const struct topo_link *l = &t->links[link];
 		a->resistor_end = !strcmp(e->with.end, t->nodes[l->a].id)   ? 1

@@ -7,6 +7,7 @@
  *   script_params.c    ${name}
  *   script_check.c     what cannot happen in this order (a start without a kill), leases, healing
  *   script_when.c      actions that wait for a condition
+ *   script_by_hand.c   deaths that nobody scripted
  *   script_text.c      values with ${names} inside, errors at a place in them
  *   script_event.c     patterns of events, moments
  *   script_compare.c   the other run of `compare`
@@ -68,6 +69,9 @@ struct script_build {
 	size_t n_whens, n_missed;
 	struct script_when *whens; /* room for all entries */
 	struct script_missed *missed;
+	size_t n_last;
+	struct script_last *last;
+	bool unhealed; /* time.heal is off */
 	bool timed; /* the actions are in order and their steps are known */
 };
 
@@ -106,6 +110,11 @@ enum script_at script_when_resolve(struct script_build *, struct script_entry *,
 void script_when_miss(struct script_build *, const struct script_action *, const char *why);
 /* Why the actions of an open entry are missed. */
 void script_when_why(const struct script_entry *, char text[200]);
+
+/* ---- script_by_hand.c ----------------------------------------------------------------------- */
+
+/* Takes `last_sent` of a kill whose step is known. */
+void script_by_hand_read(struct script_build *, struct script_action *);
 
 /* ---- script_text.c -------------------------------------------------------------------------- */
 

@@ -493,7 +493,7 @@ script_build_check(struct script_build *b)
 		state_free(&s);
 		return;
 	}
-	bool heals = b->options->drill && b->duration_ns != INT64_MAX;
+	bool heals = b->options->drill && b->duration_ns != INT64_MAX && !b->unhealed;
 	if (heals)
 		end_leases(b);
 	order(b);

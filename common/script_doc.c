@@ -41,6 +41,21 @@ script_print_preface(FILE *f)
 void
 script_print_meaning(FILE *f)
 {
+	fputs("## From a run to a drill\n"
+	      "\n"
+	      "`voltloom drill --from RUN -o FILE` writes a drill with what was done in a run: "
+	      "commands, kills and hangs\n"
+	      "by hand, starts, and the timeline it had. It plays the file in memory and says "
+	      "whether the trace is the\n"
+	      "same. A death that nobody scripted reaches each neighbour at another step: "
+	      "`last_sent` of its `kill` says\n"
+	      "the last step that each link and port got from it. Pauses, speeds and hangs that "
+	      "ended in time leave\n"
+	      "nothing, for they change nothing in the plant. Refused: a run that goes on or did "
+	      "not end in order, a\n"
+	      "death in the middle of recording a step, and values above what a drill may say.\n"
+	      "\n",
+	      f);
 	fputs("## Actions that wait\n"
 	      "\n"
 	      "    - { id: kill, at: when min(node.*.v) < 46V, after: surge, within: 200ms, do: "

@@ -174,6 +174,8 @@ slice_from_topo(const struct topo *t, uint32_t index, struct slice **ret, struct
 	s->end_k = s->kill_k = INT64_MAX;
 	int rc = index < t->n_nodes ? fill_node(s, t, index)
 	                            : fill_module(s, t, index - (uint32_t)t->n_nodes);
+	for (size_t c = 0; c < s->n_chans; c++)
+		s->chans[c].last_sent = INT64_MAX;
 	if (rc) {
 		slice_destroy(&s);
 		return err_set(err, ERR_NOMEM, "slice %u: out of memory", index);

@@ -23,6 +23,7 @@ struct slice_chan {
 	uint32_t peer_inc;            /* the peer's incarnation when this process is spawned; 0: dead */
 	bool peer_runs;               /* the peer had started when this process was spawned */
 	bool tcp;
+	int64_t last_sent;            /* step after which nothing is sent; INT64_MAX: no such */
 	/* links */
 	bool is_a;                    /* this node is the link's end `a` */
 	struct link_params link;
@@ -72,6 +73,8 @@ struct slice {
 	size_t n_cmds;
 	struct core_cmd *cmds;        /* scripted commands, ascending k */
 	int64_t kill_k;               /* scripted kill at K (last frame K-1), INT64_MAX: none */
+	bool by_hand;                 /* the kill was not scripted when it came: it leaves no mark in the
+	                               * events, and channels have their last_sent */
 	size_t n_starts;
 	struct slice_start *starts;   /* scripted starts of neighbours, ascending j */
 	int64_t stall_ns;             /* 0: the default */

@@ -186,6 +186,7 @@ static const struct field chan_rows[] = {
 	ROW(slice_chan, U32, peer_inc),
 	ROW(slice_chan, BOOL, peer_runs),
 	ROW(slice_chan, BOOL, tcp),
+	ROW(slice_chan, I64, last_sent),
 	ROW(slice_chan, BOOL, is_a),
 	ROW_AS(slice_chan, "link_r_ohm", F64, link.r_ohm),
 	ROW_AS(slice_chan, "link_l_h", F64, link.l_h),
@@ -228,7 +229,7 @@ static const struct table start_table = TABLE(start_rows);
 		ROW_LIST(slice, "chans", chans, n_chans, TOPO_DEGREE_MAX + TOPO_PORTS_MAX,         \
 	                 chan_table),                                                              \
 		ROW_LIST(slice, "cmds", cmds, n_cmds, CMDS_MAX, cmd_table),                        \
-		ROW(slice, I64, kill_k),                                                           \
+		ROW(slice, I64, kill_k), ROW(slice, BOOL, by_hand),                                \
 		ROW_LIST(slice, "starts", starts, n_starts, CMDS_MAX, start_table),                \
 		ROW(slice, I64, stall_ns)
 

@@ -112,6 +112,21 @@ fill_starts(const struct super *s, struct slice *sl, struct err *err)
 	return 0;
 }
 
+/* How far a victim's messages went when its death was not scripted. */
+static void
+take_last_sent(const struct super *s, struct slice *sl)
+{
+	for (size_t i = 0; s->script && i < s->script->n_last; i++) {
+		const struct script_last *l = &s->script->last[i];
+		if (l->proc != sl->index || l->kill_k != sl->kill_k)
+			continue;
+		sl->by_hand = true;
+		for (size_t c = 0; c < sl->n_chans; c++)
+			if (sl->chans[c].edge == l->edge)
+				sl->chans[c].last_sent = l->step;
+	}
+}
+
 /* ---- neighbours ------------------------------------------------------------------------------ */
 
 static void
@@ -219,6 +234,7 @@ super_lives_spawn(struct super *s, uint32_t proc, struct err *err)
 		sl->chans[c].peer_inc = first ? 1 : super_alive(p) ? p->inc : 0;
 		sl->chans[c].peer_runs = p->status == SUPER_RUNNING || p->status == SUPER_DONE;
 	}
+	take_last_sent(s, sl);
 	rc = fill_commands(s, sl, err);
 	if (rc == 0)
 		rc = fill_starts(s, sl, err);
