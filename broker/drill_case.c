@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -75,7 +76,8 @@ rusage_s(int who)
 static struct drill_time
 now(void)
 {
-	return (struct drill_time){ term_now_s(), rusage_s(RUSAGE_SELF) + rusage_s(RUSAGE_CHILDREN) };
+	return (struct drill_time){ term_now_s(),
+		                    rusage_s(RUSAGE_SELF) + rusage_s(RUSAGE_CHILDREN) };
 }
 
 static double
@@ -218,7 +220,8 @@ rehearse(struct one *c)
 		snprintf(c->why, sizeof c->why, "%s", err.text);
 }
 
-/* The trace is formed while the rest is judged: it takes longer, and is wanted only for evidence. */
+/* The trace is formed while the rest is judged: it takes longer, and is wanted only for evidence.
+ */
 struct trace_job {
 	const struct runview *view;
 	char trace[65];
@@ -382,24 +385,46 @@ write_evidence(struct one *c)
 	}
 }
 
-/* A paced run that the host did not hold says nothing about timing. That is no fact of the plant:
- * result.json does not know it. */
+/* A line of what the host did, not the plant: result.json does not know it. */
+__attribute__((format(printf, 2, 3))) static void
+add_line(struct drill_record *rec, const char *fmt, ...)
+{
+	char line[160], *lines = NULL;
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof line, fmt, ap);
+	va_end(ap);
+	if (asprintf(&lines, "%s  ?     host                 %s\n",
+	             rec->parts[PART_LINES] ? rec->parts[PART_LINES] : "", line) < 0)
+		return;
+	free(rec->parts[PART_LINES]);
+	rec->parts[PART_LINES] = lines;
+}
+
+/* A paced run that the host did not hold says nothing about timing, and a relay that lived on
+ * nothing about its death. */
 static void
 look_at_host(const struct one *c, struct drill_record *rec)
 {
 	const struct script *s = c->u->script;
 	bool paced = !c->o->memory && s->has_speed && s->speed > 0;
-	char *lines = NULL;
-	if (!paced || c->result.overruns == 0 || c->verdict != DRILL_PASS)
+	unsigned kills = 0;
+	for (size_t i = 0; i < s->n; i++)
+		kills += s->actions[i].target_kind == TARGET_RELAY;
+	if (rec->verdict != DRILL_PASS)
 		return;
-	rec->verdict = DRILL_INCONCLUSIVE;
-	if (asprintf(&lines,
-	             "%s  ?     host                 %" PRIu64 " steps were late at speed %g\n",
-	             rec->parts[PART_LINES] ? rec->parts[PART_LINES] : "", c->result.overruns,
-	             s->speed) < 0)
-		return;
-	free(rec->parts[PART_LINES]);
-	rec->parts[PART_LINES] = lines;
+	if (kills && c->o->memory)
+		add_line(rec, "there is no relay in memory: it was not killed");
+	if (kills > c->result.relay_kills && !c->o->memory) {
+		rec->verdict = DRILL_INCONCLUSIVE;
+		add_line(rec, "the relay was killed %u times, not %u", c->result.relay_kills,
+		         kills);
+	}
+	if (paced && c->result.overruns) {
+		rec->verdict = DRILL_INCONCLUSIVE;
+		add_line(rec, "%" PRIu64 " steps were late at speed %g", c->result.overruns,
+		         s->speed);
+	}
 }
 
 static int

@@ -39,6 +39,8 @@ drill_time(const struct topo *t, int64_t k, char buf[48])
 const char *
 drill_target(const struct topo *t, const struct script_action *a)
 {
+	if (a->target_kind == TARGET_RELAY)
+		return "relay";
 	if (a->target_kind == TARGET_LINK)
 		return t->links[a->target].id;
 	return a->target < t->n_nodes ? t->nodes[a->target].id

@@ -162,6 +162,7 @@ ends(const struct script_action *a, const struct script_action *b)
 	case RULE_PLUG:
 		return b->kind == (a->kind == SCRIPT_PLUG ? SCRIPT_UNPLUG : SCRIPT_PLUG);
 	case RULE_BEGIN_LIFE:
+	case RULE_RELAY:
 		break;
 	}
 	return false;
@@ -174,8 +175,8 @@ end_of(const struct page *p, size_t i)
 	const struct script *s = p->r->script;
 	const struct script_action *a = &s->actions[i];
 	const struct action *r = &action_table[a->kind];
-	if (r->rule == RULE_BEGIN_LIFE || a->kind == SCRIPT_HEAL || a->kind == SCRIPT_CLOSE ||
-	    a->ends)
+	if (r->rule == RULE_BEGIN_LIFE || r->rule == RULE_RELAY || a->kind == SCRIPT_HEAL ||
+	    a->kind == SCRIPT_CLOSE || a->ends)
 		return a->k;
 	int64_t last = runview_last_k(p->view);
 	if (r->rule == RULE_FAULT && !r->undo && !isnan(a->for_s))

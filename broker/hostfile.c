@@ -35,6 +35,7 @@ write_all(struct json_out *j, const struct topo *t, const char *how,
 	json_out_real(j, "cpu_loop_s", r->cpu_loop_s);
 	json_out_real(j, "cpu_node_loop_s", r->cpu_node_loop_s);
 	json_out_int(j, "overruns", (int64_t)r->overruns);
+	json_out_int(j, "relay_kills", r->relay_kills);
 	json_out_bool(j, "clean", r->clean);
 	json_out_int(j, "exit_status", r->exit_status);
 	json_out_text(j, "text", r->text);

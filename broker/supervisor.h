@@ -45,6 +45,7 @@ struct supervisor_result {
 	int exit_status;      /* exit code table: 0, 4, 130, 143 */
 	int64_t last_k;       /* highest frame of the mesh */
 	unsigned n_procs, n_exited, n_left; /* of the last incarnations; left: must be 0 */
+	unsigned relay_kills; /* scripted, done */
 	uint64_t overruns;    /* late steps of paced runs, all processes */
 	double ready_s, wall_s; /* to the start of the clock; from there to the end */
 	double loop_s;            /* from the start of the clock until every process is done */

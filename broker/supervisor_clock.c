@@ -111,6 +111,31 @@ supervisor_clock_stop_relay(struct supervisor *s)
 	s->relay.up = false;
 }
 
+/* The relay takes part in no step: it dies when some process is known to be at the step of the
+ * action or beyond. */
+static void
+kill_relay(struct supervisor *s)
+{
+	const struct script *script = s->par->script;
+	int64_t highest = -1;
+	if (!script || s->relay_next >= script->n || !super_started(s->super))
+		return;
+	for (uint32_t i = 0; i < s->n; i++)
+		highest = s->children[i].k > highest ? s->children[i].k : highest;
+	for (; s->relay_next < script->n; s->relay_next++) {
+		const struct script_action *a = &script->actions[s->relay_next];
+		if (a->target_kind != TARGET_RELAY)
+			continue;
+		if (a->k > highest || !s->relay.up || s->relay.at.pid == s->relay_killed)
+			return;
+		if (pidfd_send_signal(s->relay.at.pidfd, SIGKILL, NULL, 0))
+			return;
+		s->relay_killed = s->relay.at.pid;
+		s->res->relay_kills++;
+		supervisor_say(s, "relay: SIGKILL, scripted, step %" PRId64, a->k);
+	}
+}
+
 /* ---- the end ----------------------------------------------------------------------------------
  */
 
@@ -253,6 +278,7 @@ supervisor_clock_look(struct supervisor *s)
 	check_silence(s, now);
 	check_stop(s, now);
 	adapt_speed(s, now);
+	kill_relay(s);
 	if (s->par->relay && !s->relay.up && !s->stopping && now - s->relay_ns > RELAY_REST_NS) {
 		struct err err = ERR_INIT;
 		s->relay_ns = now;

@@ -61,6 +61,8 @@ struct supervisor {
 	uint32_t n;
 	struct child *children, relay;
 	int64_t relay_ns;
+	size_t relay_next; /* of the script, its next kill or behind */
+	pid_t relay_killed;
 	struct pending pending[PENDING_MAX];
 	uint64_t next_token;
 	double speed;

@@ -23,7 +23,7 @@
 struct schema;
 struct yamldoc_node;
 
-enum action_on { ON_NODE = 1, ON_MODULE = 2, ON_LINK = 4 };
+enum action_on { ON_NODE = 1, ON_MODULE = 2, ON_LINK = 4, ON_RELAY = 8 };
 
 enum action_rule {
 	RULE_BEGIN_LIFE, /* of a process that was ended before; at a port step */
@@ -32,6 +32,7 @@ enum action_rule {
 	RULE_LEVEL,      /* load of a node or of a fixed module; the lease ends at the level before */
 	RULE_LINK,       /* contactors of a link */
 	RULE_PLUG,       /* contacts of a module; one that is there is not plugged again */
+	RULE_RELAY,      /* of the relay: no part of the plant, and not in the recorder */
 };
 
 /* clang-format off */
@@ -55,6 +56,8 @@ enum action_rule {
 	  "puts a module that was pulled, or began with `plugged: false`, into its slot")                  \
 	X(RAMP,  "ramp",  RULE_LEVEL,      ON_NODE | ON_MODULE, false, CMD_LOAD,  0,                        \
 	  "takes a load to a level in a straight line")                                                     \
+	X(RELAY_KILL, "relay_kill", RULE_RELAY, ON_RELAY,       false, 0,         0,                        \
+	  "SIGKILL to the relay; it comes back, and no step takes notice")                                 \
 	X(SC_OPEN, "sc_open", RULE_FAULT,  ON_NODE,             true,  CMD_SC_OPEN, CMD_SC_CLOSE,           \
 	  "the string of a supercapacitor opens; it keeps its charge")                                     \
 	X(SHORT, "short", RULE_FAULT,      ON_NODE,             true,  CMD_SHORT, 0,                        \

@@ -18,7 +18,7 @@
 #include "expr.h"
 #include "topo.h"
 
-enum script_target { TARGET_PROC, TARGET_LINK };
+enum script_target { TARGET_PROC, TARGET_LINK, TARGET_RELAY };
 
 struct script_action {
 	char id[TOPO_ID_MAX]; /* given, or "a<n>" */

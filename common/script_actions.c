@@ -319,6 +319,7 @@ wrong_target(struct script_build *b, const struct yamldoc_node *v, const struct 
 	for (size_t i = 0; r->on & ON_LINK && i < t->n_links; i++)
 		names[n++] = t->links[i].id;
 	const char *wanted = r->on == ON_NODE     ? "a node"
+	                     : r->on == ON_RELAY  ? "the relay: target: relay"
 	                     : r->on == ON_MODULE ? "a module"
 	                     : r->on == ON_LINK   ? "a link"
 	                     : r->on & ON_LINK    ? "a link or a node"
@@ -428,6 +429,10 @@ add_target(struct script_build *b, const struct script_entry *e, const struct ya
 	const struct topo *t = b->topo;
 	if (v->kind != YAMLDOC_SCALAR) {
 		decode_error(&b->d, v, "target: an id is wanted, not %s", yamldoc_what(v));
+		return;
+	}
+	if (r->on == ON_RELAY && !strcmp(v->text, "relay")) {
+		add_action(b, e, v, TARGET_RELAY, 0, 0);
 		return;
 	}
 	int node = r->on & ON_NODE ? topo_find_node(t, v->text) : -1;

@@ -41,6 +41,8 @@ static bool
 is_target(const struct script_build *b, const struct script_action *a, const char *id)
 {
 	const struct topo *t = b->topo;
+	if (a->target_kind == TARGET_RELAY)
+		return false;
 	if (a->target_kind == TARGET_LINK) {
 		const struct topo_link *l = &t->links[a->target];
 		return !strcmp(l->id, id);

@@ -306,6 +306,8 @@ check_action(struct script_build *b, struct state *s, size_t i)
 		return check_level(b, s, a, at, b->flags[i] & SCRIPT_LEASE_END);
 	case RULE_FAULT:
 		return check_fault(b, s, a, at);
+	case RULE_RELAY:
+		return true;
 	case RULE_PLUG:
 		return check_plug(b, s, a, at, b->flags[i] & SCRIPT_LEASE_END);
 	}

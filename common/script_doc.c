@@ -123,7 +123,8 @@ script_print_meaning(FILE *f)
 	      "other; where signals are intervals, at their worse ends. The other runs are in "
 	      "memory.\n"
 	      "\n"
-	      "    - { id: cheap, compare: mesh.loss_j, against: { control: droop }, max_ratio: 1.1 "
+	      "    - { id: cheap, compare: mesh.loss_j, against: { control: droop }, max_ratio: "
+	      "1.1 "
 	      "}\n"
 	      "\n"
 	      "## Windows\n"
@@ -199,7 +200,10 @@ script_print_reference(FILE *f)
 		const struct action *r = &action_table[i];
 		const struct schema *with = action_params[i].with;
 		fprintf(f, "| `%s` |%s%s%s | ", r->name, r->on & ON_LINK ? " link" : "",
-		        r->on & ON_NODE ? " node" : "", r->on & ON_MODULE ? " module" : "");
+		        r->on & ON_NODE ? " node" : "",
+		        r->on & ON_MODULE   ? " module"
+		        : r->on == ON_RELAY ? " relay"
+		                            : "");
 		for (size_t j = 0; j < with->n; j++) {
 			if (with->fields[j].effect != EFFECT_ACTS)
 				continue;
@@ -218,6 +222,7 @@ script_print_actions(FILE *f)
 		const struct schema *with = action_params[i].with;
 		fprintf(f, "%-6s %-12s %s%s\n", r->name,
 		        r->on == ON_NODE     ? "node"
+		        : r->on == ON_RELAY  ? "relay"
 		        : r->on == ON_MODULE ? "module"
 		        : r->on == ON_LINK   ? "link"
 		        : r->on & ON_LINK    ? "link, node"

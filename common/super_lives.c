@@ -51,7 +51,7 @@ static bool
 script_command(const struct script_action *a, const struct slice *sl, struct core_cmd *cmd)
 {
 	const struct action *r = &action_table[a->kind];
-	if (!r->command)
+	if (!r->command || a->target_kind == TARGET_RELAY)
 		return false;
 	*cmd = (struct core_cmd){ .k = a->k, .kind = a->ends ? r->undo : r->command, .chan = -1 };
 	double *words[ACTION_WORDS] = { &cmd->a, &cmd->b, &cmd->c };

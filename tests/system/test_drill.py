@@ -387,7 +387,7 @@ def sweep():
 
 
 def shipped():
-    """Every drill that comes with the program passes in memory, and three over processes (all of them
+    """Every drill that comes with the program passes in memory, and four over processes (all of them
     with VL_NIGHTLY), with the same result."""
     with Home() as home:
         files = sorted(glob.glob(f"{SRC}/scripts/drills/*.yaml"))
@@ -395,7 +395,7 @@ def shipped():
         for f in files:
             check(read(f).startswith("# "), f"{f} does not say what it is for")
         home.ok("drill", *files, "--memory", "--seeds", "42..42", "--jobs", "2", timeout=170)
-        some = [f"{SRC}/scripts/drills/{n}.yaml" for n in ("module-restart", "cut-and-heal", "hotswap-storm")]
+        some = [f"{SRC}/scripts/drills/{n}.yaml" for n in ("module-restart", "cut-and-heal", "hotswap-storm", "relay-kill")]
         check(set(some) <= set(files), some)
         for f in files if os.environ.get("VL_NIGHTLY") else some:
             out = []
@@ -403,6 +403,8 @@ def shipped():
                 home.ok("drill", f, "--json", f"{home.dir}/one.json", *args, timeout=600)
                 out.append(read(f"{home.dir}/one.json"))
             check(out[0] == out[1], f"{f}: processes and memory differ")
+        log = glob.glob(f"{home.run_root}/tri3/*/supervisor.log")
+        check(any("relay: SIGKILL, scripted, step 3000" in read(f) for f in log), log)
 
 
 def registry():
