@@ -26,6 +26,7 @@ enum how {
 	STAGE,   /* of a closing link */
 	ELEMENT, /* of a fuse */
 	BEGINS,  /* 1, 0 */
+	KNOWN,   /* 1, 0 */
 	COMMAND, /* enum core_cmd_kind */
 	INPUT,   /* of a module: the node there */
 };
@@ -47,6 +48,10 @@ static const struct argument {
 	[EV_BAD_MSG] = { { "reason", NUMBER } },
 	[EV_SHED] = { { "priority", NUMBER } },
 	[EV_RESTORED] = { { "priority", NUMBER } },
+	[EV_CALIBRATION] = { { "state", KNOWN },
+	                     { "rank", NUMBER },
+	                     { "unknowns", NUMBER },
+	                     { "sigma", NUMBER } },
 	[EV_FUSE] = { { "element", ELEMENT }, { "i_a", NUMBER }, { "substep", NUMBER } },
 };
 
@@ -122,6 +127,9 @@ argument(const struct topo *t, size_t proc, enum how how, double x, const char *
 		return true;
 	case BEGINS:
 		*text = x == 1 ? "begins" : "ends";
+		return true;
+	case KNOWN:
+		*text = x == 1 ? "observable" : "not_observable";
 		return true;
 	case INPUT:
 		*text = input_node(t, proc, x);

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "calib_table.h"
 #include "energy.h"
 #include "energy_flows.h"
 #include "json_out.h"
@@ -88,7 +89,7 @@ print_modules(const struct energy *e)
 }
 
 static void
-print_report(const struct energy *e)
+print_report(const struct energy *e, const struct runview *view)
 {
 	double step_s = topo_step_s(e->topo);
 	printf("%s: energy of %.6g s\n\n", e->topo->name, (double)e->mesh.k * step_s);
@@ -96,6 +97,7 @@ print_report(const struct energy *e)
 	print_nodes(e);
 	print_links(e);
 	print_modules(e);
+	calib_table_print(stdout, view);
 	printf("\nworst residual %.2g at %.6g s\n", e->worst, (double)e->worst_k * step_s);
 }
 
@@ -169,7 +171,7 @@ json_parts(const struct energy *e, struct json_out *j)
 }
 
 static void
-json_report(const struct energy *e)
+json_report(const struct energy *e, const struct runview *view)
 {
 	struct json_out j;
 	json_out_init(&j, stdout);
@@ -178,6 +180,7 @@ json_report(const struct energy *e)
 	json_out_real(&j, "time_s", (double)e->mesh.k * topo_step_s(e->topo));
 	json_mesh(e, &j);
 	json_parts(e, &j);
+	calib_table_json(&j, view);
 	json_out_end(&j);
 }
 
@@ -230,9 +233,9 @@ run_report(struct verb_call *c)
 		status = verb_fail(c, &err, NULL);
 	} else {
 		if (v[REPORT_JSON].given)
-			json_report(e);
+			json_report(e, view);
 		else
-			print_report(e);
+			print_report(e, view);
 		if (!(e->worst <= SUMMARY_RESIDUAL_MAX)) {
 			term_error(c->talk, "the energy of the run does not add up", NULL);
 			status = EXIT_FAILED;

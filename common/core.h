@@ -68,6 +68,10 @@ struct wave {
 	double v_v;   /* sender's bus voltage after the step (frame k+1) */
 	double c_r_f; /* sender's remaining bus capacitance, for the close rule */
 	double st_v_v, st_dv_v, st_x; /* STATE {v, dv, x}, every 1 ms, if WAVE_STATE */
+	/* STATE of a node that calibrates its sensors (nodes/node_calib.h): last window, mean reading of
+	 * this link's end in it, what is known of its gain. */
+	bool has_calib;
+	double cal_window, cal_i_a, cal_e;
 	double m[TOPO_SUBSTEPS_MAX];  /* V, one per sub-step, `substeps` of them are used */
 };
 
@@ -163,7 +167,8 @@ struct core_cmd {
 	X(EV_BAD_MSG, "message.bad", "channel") /* a: reason; counted, named, dropped */                   \
 	X(EV_FUSE, "fuse.trip", "link")         /* a: 1 fast, 2 I2t, b: current A, c: sub-step */           \
 	X(EV_SHED, "shed", "module")            /* module: switched off for lack of power; a: its priority */ \
-	X(EV_RESTORED, "restored", "module")    /* module: switched on again */
+	X(EV_RESTORED, "restored", "module")    /* module: switched on again */                            \
+	X(EV_CALIBRATION, "calibration", "subject") /* a: 1 observable, 0 not; b: rank, c: unknowns, d: sigma */
 
 enum event_code {
 	EV_NONE_,

@@ -15,7 +15,7 @@ static const char *const group_names[N_GROUPS] = { "node", "feed", "conv", "sc",
 static const char *const group_ids[N_GROUPS] = { "node", "node", "node", "node", "link", "module",
 	                                           NULL };
 
-enum source { OF_FIELD, OF_INPUT, OF_LINK, OF_LINK_OPEN, OF_LINK_CONV, OF_LEDGER };
+enum source { OF_FIELD, OF_INPUT, OF_LINK, OF_LINK_OPEN, OF_LINK_CONV, OF_CALIB, OF_LEDGER };
 
 static const struct row {
 	enum group group;
@@ -33,6 +33,10 @@ static const struct row {
 	{ GROUP_NODE, "dv", "V", OF_FIELD, "dv", 0 },
 	{ GROUP_NODE, "di", "V", OF_FIELD, "di", 0 },
 	{ GROUP_NODE, "x", "1", OF_FIELD, "x", 0 },
+	{ GROUP_NODE, "calib_rank", "1", OF_CALIB, "calib_rank", 0 },
+	{ GROUP_NODE, "calib_unknowns", "1", OF_CALIB, "calib_unknowns", 0 },
+	{ GROUP_NODE, "calib_sigma", "1", OF_CALIB, "calib_sigma", 0 },
+	{ GROUP_FEED, "calib", "1", OF_CALIB, "calib_feed", 0 },
 	{ GROUP_FEED, "i", "A", OF_FIELD, "feed_i", 0 },
 	{ GROUP_FEED, "loading", "1", OF_FIELD, "loading", 0 },
 	{ GROUP_FEED, "i_meas", "A", OF_FIELD, "feed_i_meas", 0 },
@@ -317,6 +321,8 @@ add_matches(struct signal_list *l, const struct row *row, const struct wanted *w
 			continue;
 		if (row->source == OF_LINK_CONV && !t->links[i].has_conv)
 			continue;
+		if (row->source == OF_CALIB && !t->nodes[i].p.calibrates)
+			continue;
 		if (row->source == OF_INPUT) {
 			rc = add_inputs(l, row, &t->modules[i], t->n_nodes + i, w->part[3], &hit,
 			                err);
@@ -331,7 +337,9 @@ add_matches(struct signal_list *l, const struct row *row, const struct wanted *w
 		return unknown_id(t, w, name, row->group, err);
 	if (!hit)
 		return err_set(err, ERR_NOTFOUND,
-		               row->group == GROUP_FEED
+		               row->source == OF_CALIB
+		                       ? "signal '%s': this node has no feed, or 'calibration' is off"
+		               : row->group == GROUP_FEED
 		                       ? "signal '%s': this node has no feed"
 		               : row->group == GROUP_CONV
 		                       ? "signal '%s': this node has no converter"
@@ -520,6 +528,7 @@ signal_at(struct signal_list *l, size_t i, int64_t k, double *ret)
 	case OF_FIELD:
 	case OF_INPUT:
 	case OF_LINK_CONV:
+	case OF_CALIB:
 		return value(l, s, 0, k, ret);
 	case OF_LINK:
 	case OF_LINK_OPEN:

@@ -154,6 +154,7 @@ static const struct field node_rows[] = {
 	ROW(node_params, F64, v_nom_v),
 	ROW(node_params, BOOL, sensors_realistic),
 	ROW_MAP(node_params, sensor, sensor_table),
+	ROW(node_params, BOOL, calibrates),
 	ROW_LIST(node_params, "load_w", load_w.p, load_w.n, TOPO_PWL_MAX, pwl_table),
 	ROW(node_params, BOOL, has_conv),
 	ROW_MAP(node_params, conv, conv_table),

@@ -103,6 +103,7 @@ struct node_params {
 	double v_nom_v;            /* set-point of the distributed control */
 	bool sensors_realistic;    /* what its firmware sees: 12 bits, noise, gain and offset errors */
 	struct sensor_params sensor;
+	bool calibrates;           /* estimates the gains of its current sensors (docs/models/calibration.md) */
 	struct pwl load_w;         /* built-in constant-power load; n = 0: none */
 	bool has_conv;
 	struct conv_params conv;

@@ -40,7 +40,7 @@ struct build_mesh {
 	uint32_t substeps, port_period;
 	uint64_t seed;
 	double nominal_v, record_keep_s;
-	int control, sensors, transport;
+	int control, sensors, calibration, transport;
 	struct build_gains gains;
 	struct sensor_params sensor;
 	bool allow_l_inflation;

@@ -94,6 +94,8 @@ add_node(struct sha256 *h, const struct topo_node *n)
 			add_real(h, stores[i]);
 		add_conv(h, &o->conv);
 	}
+	if (p->calibrates)
+		add_text(h, "calibration");
 	if (p->steady)
 		add_text(h, "steady"); /* what follows from it is made of the rest */
 }

@@ -177,6 +177,14 @@ check_mesh(struct build *b, const struct yamldoc_node *root)
 	if (errors && m->sensors == 0)
 		yamldoc_diag(b->d.doc, b->d.diags, DIAG_NOTE, errors,
 		             "mesh.sensor_errors: without 'sensors: realistic' they do not act");
+	if (m->calibration == 1 && m->sensors == 0)
+		decode_error(&b->d, mesh ? yamldoc_get(mesh, "calibration") : NULL,
+		             "mesh.calibration: ideal sensors have nothing to calibrate; it needs "
+		             "'sensors: realistic'");
+	if (m->calibration == 1 && m->control == CONTROL_NONE)
+		decode_error(&b->d, mesh ? yamldoc_get(mesh, "calibration") : NULL,
+		             "mesh.calibration: with 'control: none' nodes say nothing to each other; it "
+		             "needs 'droop' or 'consensus'");
 }
 
 static void

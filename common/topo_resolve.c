@@ -77,6 +77,7 @@ resolve_node(struct build *b, struct build_node *n)
 	else
 		memset(&p->store, 0, sizeof p->store);
 	p->has_sc = p->has_sc && !p->has_store;
+	p->calibrates = b->mesh.calibration == 1;
 	if (!p->has_sc)
 		p->c_sc_f = p->r_sc_ohm = 0;
 	if (!p->has_feed)

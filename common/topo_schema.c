@@ -45,6 +45,7 @@
 static const char *const switch_words[] = { "on", "off", NULL };
 static const char *const control_words[] = { "none", "droop", "consensus", NULL };
 static const char *const sensor_words[] = { "ideal", "realistic", NULL };
+static const char *const calibration_words[] = { "off", "on", NULL };
 static const char *const transport_words[] = { "ipc", "tcp", NULL };
 static const char *const agent_words[] = { "q", "qs", "fit", "esc", "table", "static", NULL };
 const char *const class_words[] = {
@@ -110,6 +111,9 @@ static const struct field fields_mesh[] = {
 	     "what firmware sees: ideal, or realistic (12 bit, noise, gain and offset errors)"),
 	SUB(struct build_mesh, "sensor_errors", sensor, schema_sensor,
 	    "size of the errors of realistic sensors"),
+	WORD(struct build_mesh, "calibration", calibration, calibration_words, "off",
+	     "on: nodes estimate the gains of their current sensors from Kirchhoff's law, with their "
+	     "neighbours; needs realistic sensors"),
 	SUB(struct build_mesh, "gains", gains, schema_gains, "gains of the control"),
 	WORD(struct build_mesh, "transport", transport, transport_words, "ipc",
 	     "sockets of the links: ipc, or tcp on the loopback"),

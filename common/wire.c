@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { WIRE_MAGIC = 0x564c, WIRE_VERSION = 1, HEADER_BYTES = 24 };
+enum { WIRE_MAGIC = 0x564c, WIRE_VERSION = 2, HEADER_BYTES = 24 };
 
 static const char *const type_names[LM_TYPES_] = { "none", "greet", "greetok", "park",  "parked",
 	                                           "wave", "offer", "answer",  "wait" };
@@ -21,6 +21,9 @@ link_msg_name(enum link_msg_type t)
 #define D(field) offsetof(struct link_msg, core.field)
 static const size_t wave_doubles[] = { D(wave.v_v), D(wave.c_r_f), D(wave.st_v_v), D(wave.st_dv_v),
 	                               D(wave.st_x) };
+/* Behind the m[] of a wave, when its sender calibrates: the length tells. */
+static const size_t calib_doubles[] = { D(wave.cal_window), D(wave.cal_i_a), D(wave.cal_e) };
+enum { CALIB_DOUBLES = sizeof calib_doubles / sizeof *calib_doubles };
 static const size_t offer_doubles[] = { D(offer.v_v), D(offer.i_max_a), D(offer.v_ref_v) };
 static const size_t answer_doubles[] = { D(answer.energy_j), D(answer.v_in_v), D(answer.v_v),
 	                                 D(answer.i_a),      D(answer.p_w),    D(answer.throughput),
@@ -120,6 +123,8 @@ wire_pack(const struct link_msg *m, uint32_t substeps, uint8_t buf[WIRE_MSG_MAX]
 		p = put64(p, bits_at(m, pl->at[i]));
 	for (uint32_t i = 0; m->type == LM_WAVE && i < substeps; i++)
 		p = put64(p, bits_at(m, offsetof(struct link_msg, core.wave.m) + 8 * i));
+	for (size_t i = 0; m->type == LM_WAVE && m->core.wave.has_calib && i < CALIB_DOUBLES; i++)
+		p = put64(p, bits_at(m, calib_doubles[i]));
 	return (size_t)(p - buf);
 }
 
@@ -155,7 +160,10 @@ get_header(const uint8_t *buf, size_t len, uint32_t substeps, struct link_msg *m
 		return err_set(err, ERR_PROTO, "%s: step %lld is negative", type_names[m->type],
 		               (long long)m->step);
 	size_t want = HEADER_BYTES + payload_bytes(m->type, substeps);
-	if (len != want)
+	bool calib = m->type == LM_WAVE && len == want + 8 * CALIB_DOUBLES;
+	if (m->type == LM_WAVE)
+		m->core.wave.has_calib = calib;
+	if (len != want && !calib)
 		return err_set(err, ERR_PROTO, "%s has %zu bytes, expected %zu", type_names[m->type], len,
 		               want);
 	return 0;
@@ -192,6 +200,14 @@ wire_unpack(const uint8_t *buf, size_t len, uint32_t substeps, struct link_msg *
 		                m->type == LM_OFFER && pl->at[i] == D(offer.v_ref_v), err);
 	for (uint32_t i = 0; rc == 0 && m->type == LM_WAVE && i < substeps; i++, p += 8)
 		rc = get_double(m, offsetof(struct link_msg, core.wave.m) + 8 * i, p, false, err);
+	if (m->type != LM_WAVE)
+		return rc;
+	for (size_t i = 0; i < CALIB_DOUBLES; i++, p += 8) {
+		if (!m->core.wave.has_calib)
+			memset((char *)m + calib_doubles[i], 0, 8);
+		else if (rc == 0)
+			rc = get_double(m, calib_doubles[i], p, false, err);
+	}
 	return rc;
 }
 

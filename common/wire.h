@@ -5,6 +5,7 @@
  * A link message on the wire is little-endian with a fixed layout per type:
  *   magic u16 | version u8 | type u8 | sender incarnation u32 | receiver incarnation u32 |
  *   flags u32 | step i64 | payload as in payload_table of wire.c
+ * A wave whose sender calibrates its sensors has three more words at its end.
  * Control messages stay on one machine and in one build, over a SEQPACKET socketpair; magic, version
  * and size are checked all the same.
  */
@@ -47,7 +48,7 @@ struct link_msg {
 	};
 };
 
-enum { WIRE_MSG_MAX = 24 + 5 * 8 + 8 * TOPO_SUBSTEPS_MAX + 64 };
+enum { WIRE_MSG_MAX = 24 + 8 * 8 + 8 * TOPO_SUBSTEPS_MAX + 64 };
 
 /* `substeps` values of a wave travel. Returns the length. */
 size_t wire_pack(const struct link_msg *, uint32_t substeps, uint8_t buf[WIRE_MSG_MAX]);

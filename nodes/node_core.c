@@ -22,6 +22,7 @@
 #include "node_protect.h"
 #include "node_sense.h"
 #include "node_store.h"
+#include "node_trim.h"
 #include "pwl.h"
 #include "slice.h"
 #include "surge.h"
@@ -37,6 +38,7 @@ struct node_core {
 	struct node_plant plant;
 	struct node_control control;
 	struct node_protect protect;
+	struct node_trim *trim; /* NULL: sensors are taken as they are */
 	struct node_sense sense; /* all that the firmware sees of the plant */
 	struct pwl_track load, conv_load;
 	struct surge surge;
@@ -140,7 +142,8 @@ node_core_make_fields(struct node_core *c)
 	const struct slice_chan *chans = c->slice->chans;
 
 	c->fields = calloc(N_NODE + c->n_links * N_LINK + c->n_ports * N_PORT + N_CONV +
-	                           N_STORE + c->slice->n_convs * N_END + c->sense.n,
+	                           N_STORE + c->slice->n_convs * N_END + c->sense.n +
+	                           NODE_TRIM_FIELDS,
 	                   sizeof *c->fields);
 	if (!c->fields)
 		return -1;
@@ -164,6 +167,8 @@ node_core_make_fields(struct node_core *c)
 			                end_fields[i].name, end_fields[i].unit);
 	for (size_t t = 0; t < c->sense.n; t++)
 		node_core_terminal_field(c, &c->sense.terminals[t]);
+	for (size_t i = 0; c->trim && i < NODE_TRIM_FIELDS; i++)
+		node_core_field(c, NULL, NULL, node_trim_fields[i].name, node_trim_fields[i].unit);
 	return 0;
 }
 
@@ -278,6 +283,11 @@ node_core_frame(const void *core, union rec_word *w)
 	for (size_t t = 0; t < c->sense.n; t++)
 		if (c->sense.terminals[t].kind != TERMINAL_FEED)
 			w = put(w, &c->sense.terminals[t].sensor.value, 1);
+	if (c->trim) {
+		double values[NODE_TRIM_FIELDS];
+		node_trim_frame(c->trim, values);
+		w = put(w, values, NODE_TRIM_FIELDS);
+	}
 }
 
 /* ---- life -------------------------------------------------------------------------------- */
@@ -295,6 +305,7 @@ node_core_destroy(void **core)
 	free(c->convs_before);
 	free(c->ends);
 	free(c->fields);
+	node_trim_destroy(&c->trim);
 	node_sense_free(&c->sense);
 	free(c);
 	*core = NULL;
@@ -463,7 +474,9 @@ node_core_create(const struct slice *s, void **core, struct err *err)
 	node_core_init_chans(c);
 	if (s->start_k == 0 && s->node.steady)
 		node_core_init_steady(c);
-	if (node_core_init_sense(c) < 0 || node_core_make_fields(c) < 0) {
+	if (node_core_init_sense(c) < 0 ||
+	    node_trim_create(s, &c->sense, c->n_links, &c->trim, err) < 0 ||
+	    node_core_make_fields(c) < 0) {
 		void *p = c;
 		node_core_destroy(&p);
 		return err_set(err, ERR_NOMEM, "node %s: out of memory", s->id);
@@ -707,6 +720,13 @@ node_core_plant(struct node_core *c, int64_t k, double *vm, double *load_w,
 		node_port_pay(&c->ports[p], c->plant.paid_part, c->step_s);
 }
 
+/* As the firmware knows it: the reading, and what it has learnt of the sensor. */
+static double
+node_core_feed_a(const struct node_core *c)
+{
+	return c->sense.feed_a * node_trim_feed(c->trim);
+}
+
 static void
 node_core_firmware(struct node_core *c)
 {
@@ -719,7 +739,7 @@ node_core_firmware(struct node_core *c)
 		if (l->live && !l->cut && !(l->peer_flags & WAVE_CUT))
 			waiting = true;
 	}
-	node_control_step(&c->control, &c->plant.feed, c->sense.v.value, c->sense.feed_a, closed,
+	node_control_step(&c->control, &c->plant.feed, c->sense.v.value, node_core_feed_a(c), closed,
 	                  waiting);
 }
 
@@ -729,7 +749,7 @@ node_core_loading(const struct node_core *c)
 {
 	const struct node_feed *f = &c->plant.feed;
 
-	return f->i_rated_a > 0 ? c->sense.feed_a / f->i_rated_a
+	return f->i_rated_a > 0 ? node_core_feed_a(c) / f->i_rated_a
 	                        : node_control_loading(&c->control);
 }
 
@@ -738,13 +758,18 @@ node_core_hear(struct node_core *c, int64_t k, const struct core_in *in)
 {
 	for (size_t i = 0; i < c->n_links; i++) {
 		const struct node_link *l = &c->links[i];
+		if (in[i].kind == CORE_IN_GONE || in[i].kind == CORE_IN_JOIN)
+			node_trim_reborn(c->trim, i);
 		if (l->state == LINK_END_OPEN) {
 			node_control_forget(&c->control, i);
 			node_protect_forget(&c->protect, i);
+			node_trim_forget(c->trim, i);
 		} else if (in[i].kind == CORE_IN_MSG && l->closed_k < k) {
 			node_control_hear(&c->control, i, &in[i].msg->wave, l->closed_k > 0);
 			if (in[i].msg->wave.flags & WAVE_STATE)
 				node_protect_hear(&c->protect, i, in[i].msg->wave.flags);
+			if (in[i].msg->wave.flags & WAVE_STATE)
+				node_trim_hear(c->trim, i, &in[i].msg->wave);
 		}
 	}
 }
@@ -762,11 +787,14 @@ node_core_messages(struct node_core *c, int64_t k, bool state, struct core_msg *
 		struct wave *w = &out[i]->wave;
 
 		w->st_v_v = w->st_dv_v = w->st_x = 0;
+		w->has_calib = false;
 		node_link_message(l, node_core_bus(c, i), k, may_close, w);
 		if (l->closing)
 			may_close = false;
 		if (state && !c->ends[i].conv && node_control_state(&c->control, c->sense.v.value, w))
 			w->flags |= node_protect_flags(&c->protect);
+		if (w->flags & WAVE_STATE)
+			node_trim_say(c->trim, i, w);
 	}
 }
 
@@ -798,6 +826,8 @@ node_core_step(void *core, int64_t k, const struct core_in *in, struct core_msg 
 	node_sense_step(&c->sense, k + 1, &view);
 	if (c->plant.store)
 		(void)node_sensor_read(&c->sense_sc, k + 1, c->store.conv.out.v_v);
+	if ((k + 1) % c->control.period_k == 0)
+		node_trim_step(c->trim, k + 1, &c->sense, ev);
 	if (due)
 		node_core_firmware(c);
 	if (c->plant.store && (k + 1) % c->control.period_k == 0)

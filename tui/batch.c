@@ -1,6 +1,7 @@
 #include "batch.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -136,6 +137,10 @@ json_nodes(struct json_out *j, const struct shot *s)
 		json_out_real(j, "feed_i_a", n->feed_i_a);
 		json_out_real(j, "loading", n->loading);
 		json_out_real(j, "load_w", n->load_w);
+		if (!isnan(n->calib_rank)) {
+			json_out_real(j, "calib_rank", n->calib_rank);
+			json_out_real(j, "calib_unknowns", n->calib_unknowns);
+		}
 		json_out_bool(j, "served", n->served);
 		json_out_text(j, "owns", n->owns);
 		json_out_end(j);

@@ -124,6 +124,18 @@ nodes_load(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum styl
 	words_scaled(buf, s->nodes[row].load_w, "W", 0);
 }
 
+/* Rank of what is known of the current sensors, of the unknowns. */
+static void
+nodes_calib(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum style *style)
+{
+	const struct shot_node *n = &s->nodes[row];
+	if (isnan(n->calib_rank))
+		return;
+	snprintf(buf, TABLE_CELL_MAX, "%.0f/%.0f", n->calib_rank, n->calib_unknowns);
+	if (n->calib_rank < n->calib_unknowns || n->calib_unknowns < 1)
+		*style = STYLE_WARN;
+}
+
 static void
 nodes_owns(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum style *style)
 {
@@ -185,6 +197,7 @@ static const struct table_column columns[] = {
 	{ "LOAD", 6, false, 10, nodes_load, NULL },
 	{ "OWNS", 8, true, 6, nodes_owns, NULL },
 	{ "INC", 3, false, 11, nodes_inc, NULL },
+	{ "CAL", 5, false, 13, nodes_calib, NULL },
 	{ "V 60 s", 0, true, 8, NULL, nodes_spark },
 };
 

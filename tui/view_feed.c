@@ -110,6 +110,8 @@ view_node_feed(struct view *v, const struct telem_msg *m, int64_t wall_ns, struc
 	n->feed_i_a = telem_number(m, "feed_i_avg_a", telem_number(m, "feed_i_a", NAN));
 	n->loading = telem_number(m, "loading", NAN);
 	n->load_w = telem_number(m, "load_p_w", NAN);
+	n->calib_rank = telem_number(m, "calib_rank", NAN);
+	n->calib_unknowns = telem_number(m, "calib_unknowns", NAN);
 	n->served = telem_number(m, "served", 1) != 0;
 	if (!v->has_topo) {
 		/* A feed at exactly zero and a bare bus cannot be told from none. */
@@ -323,6 +325,10 @@ view_event_text(const struct view *v, const struct telem_msg *m, struct shot_eve
 	} else if (strcmp(event, "shed") == 0 || strcmp(event, "restored") == 0) {
 		ret->severity = strcmp(event, "shed") == 0 ? SEV_WARN : SEV_GOOD;
 		snprintf(text, size, "%s, priority %.0f", event, a);
+	} else if (strcmp(event, "calibration") == 0) {
+		ret->severity = a == 1 ? SEV_GOOD : SEV_INFO;
+		snprintf(text, size, "gains of the sensors %sobservable, rank %.0f of %.0f",
+		         a == 1 ? "" : "not ", b, telem_number(m, "c", NAN));
 	} else if (strcmp(event, "park") == 0) {
 		ret->severity = SEV_WARN;
 		snprintf(text, size, "scripted kill: last frame %lld", (long long)m->k);

@@ -30,6 +30,7 @@ set_node(struct topo_node *n, const char *id, double v)
 	n->p.v_init_v = v;
 	n->p.c_bus_f = 20e-3;
 	n->p.control = CONTROL_CONSENSUS;
+	n->p.calibrates = true;
 	n->p.kv_per_s = 8;
 	n->p.kc_per_s = 400;
 	n->p.ki_v_per_s = 60;

@@ -106,8 +106,8 @@ START_TEST(defaults)
 	const struct topo_link *k =
 		link_("a-b"); /* the lower node first, the direction as written */
 	ck_assert(k->a == 1 && k->b == 0);
-	ck_assert(k->p.l_h == 2e-6 && k->p.l_eff_h == 2e-6 && k->p.fuse_a == 150 && k->p.fuse_i2t_a2s == 22500 &&
-	          k->p.precharge_ohm == 0.5);
+	ck_assert(k->p.l_h == 2e-6 && k->p.l_eff_h == 2e-6 && k->p.fuse_a == 150 &&
+	          k->p.fuse_i2t_a2s == 22500 && k->p.precharge_ohm == 0.5);
 	ck_assert(!k->p.open && !k->tcp);
 	const struct topo_module *m = &t->modules[0];
 	ck_assert(m->p.class == MODULE_CPU && m->p.c_in_f == 1e-3 && m->p.r_port_ohm == 0.05 &&
@@ -126,14 +126,15 @@ START_TEST(every_key)
 	load_ok("voltloom: 1\n"
 	        "mesh: { name: full-1, step: 50us, substeps: 5, port_period: 2, seed: "
 	        "18446744073709551615, nominal: 50V,\n"
-	        "  control: none, sensors: realistic, gains: { kv: 1, kc: 2, ki: 3 },\n"
+	        "  control: droop, sensors: realistic, calibration: on, gains: { kv: 1, kc: 2, ki: "
+	        "3 },\n"
 	        "  sensor_errors: { voltage_gain: 0.2%, current_gain: 2%, voltage_offset: 1mV, "
 	        "current_offset: 2mA,\n"
 	        "    noise: 0.25, current_range: 100A, refresh: 200us }, transport: "
 	        "tcp, record: { keep: 5s },\n"
 	        "  stall: 300ms, allow_l_inflation: true }\n"
 	        "nodes:\n"
-	        "  - { id: a, at: [-1.5, 2], initial: 47V, c_bus: 10mF, control: droop, gains: { "
+	        "  - { id: a, at: [-1.5, 2], initial: 47V, c_bus: 10mF, control: none, gains: { "
 	        "kc: 7 },\n"
 	        "      feed: { v0: 49V, droop: 15.36mOhm, i_rated: 62.5A, i_max: 78.125A, tau: 2ms "
 	        "},\n"
@@ -158,7 +159,7 @@ START_TEST(every_key)
 	const struct topo_node *a = node("a"), *b = node("b");
 	ck_assert(a->has_at && a->at_x == -1.5 && a->at_y == 2 && !b->has_at);
 	ck_assert(a->p.v_init_v == 47 && b->p.v_init_v == 50 && a->p.v_nom_v == 50);
-	ck_assert(a->p.control == CONTROL_DROOP && b->p.control == CONTROL_NONE);
+	ck_assert(a->p.control == CONTROL_NONE && b->p.control == CONTROL_DROOP);
 	ck_assert(a->p.kv_per_s == 1 && a->p.kc_per_s == 7 && a->p.ki_v_per_s == 3 &&
 	          b->p.kc_per_s == 2);
 	ck_assert(a->p.c_sc_f == 2 && !b->p.has_sc && b->p.c_sc_f == 0);
@@ -182,6 +183,7 @@ START_TEST(every_key)
 	ck_assert(told(DIAG_NOTE, "channels are ideal"));
 	ck_assert(told(DIAG_NOTE, "agents are parsed but do not act"));
 	ck_assert(t->nodes[0].p.sensors_realistic && t->nodes[1].p.sensors_realistic);
+	ck_assert(t->nodes[0].p.calibrates && t->nodes[1].p.calibrates);
 	ck_assert(b->p.sensor.v_gain == 0.002 && b->p.sensor.i_gain == 0.02 &&
 	          b->p.sensor.v_offset_v == 1e-3 && b->p.sensor.i_offset_a == 2e-3);
 	ck_assert(b->p.sensor.noise_lsb == 0.25 && b->p.sensor.i_range_a == 100 &&

@@ -6,7 +6,7 @@
 
 #include "wire.h"
 
-enum { SUBSTEPS = 10, HEADER = 24, AT_TYPE = 3, AT_FLAGS = 12, AT_STEP = 16 };
+enum { SUBSTEPS = 10, HEADER = 24, AT_TYPE = 3, AT_FLAGS = 12, AT_STEP = 16, CALIB_BYTES = 24 };
 
 static struct link_msg
 sample(enum link_msg_type type)
@@ -95,6 +95,7 @@ START_TEST(test_round_trip)
 	ck_assert(r.core.wave.st_dv_v == 1.0 / 3 && same_bits(r.core.wave.st_x, -0.0));
 	for (int i = 0; i < SUBSTEPS; i++)
 		ck_assert(r.core.wave.m[i] == 1 + i * 0.1);
+	ck_assert(!r.core.wave.has_calib && r.core.wave.cal_e == 0);
 	m = sample(LM_OFFER);
 	ck_assert(taken(buf, wire_pack(&m, SUBSTEPS, buf), &r));
 	ck_assert(r.core.offer.flags == 3 && r.core.offer.epoch == 9 && r.core.offer.v_v == 48.5);
@@ -111,10 +112,34 @@ START_TEST(test_round_trip)
 }
 END_TEST
 
+/* Of a sender that calibrates: three more words, which must be finite; nothing between. */
+START_TEST(test_calibration)
+{
+	uint8_t buf[WIRE_MSG_MAX], again[WIRE_MSG_MAX];
+	struct link_msg m = sample(LM_WAVE), r;
+	m.core.wave.has_calib = true;
+	m.core.wave.cal_window = 1234;
+	m.core.wave.cal_i_a = -31.25;
+	m.core.wave.cal_e = 7e-3;
+	size_t n = wire_pack(&m, SUBSTEPS, buf);
+	ck_assert_uint_eq(n, bytes_of(LM_WAVE) + CALIB_BYTES);
+	ck_assert(taken(buf, n, &r));
+	ck_assert(r.core.wave.has_calib && r.core.wave.cal_window == 1234);
+	ck_assert(r.core.wave.cal_i_a == -31.25 && r.core.wave.cal_e == 7e-3);
+	ck_assert(r.core.wave.m[SUBSTEPS - 1] == m.core.wave.m[SUBSTEPS - 1]);
+	ck_assert_uint_eq(wire_pack(&r, SUBSTEPS, again), n);
+	ck_assert_int_eq(memcmp(buf, again, n), 0);
+	for (size_t len = bytes_of(LM_WAVE) + 1; len < n; len++)
+		ck_assert(!taken(buf, len, &r));
+	m.core.wave.cal_e = NAN;
+	ck_assert(!taken(buf, wire_pack(&m, SUBSTEPS, buf), &r));
+}
+END_TEST
+
 /* The layout is little-endian, whatever the machine. */
 START_TEST(test_layout)
 {
-	static const uint8_t want[HEADER] = { 0x4c, 0x56, 1,    LM_PARK, 4,    3, 2, 1,
+	static const uint8_t want[HEADER] = { 0x4c, 0x56, 2,    LM_PARK, 4,    3, 2, 1,
 		                              7,    0,    0,    0,       0,    0, 0, 0,
 		                              0x14, 0x1a, 0x99, 0xbe,    0x1c, 0, 0, 0 };
 	uint8_t buf[WIRE_MSG_MAX];
@@ -133,8 +158,10 @@ START_TEST(test_lengths)
 		memset(buf, 0, sizeof buf);
 		size_t n = wire_pack(&m, SUBSTEPS, buf);
 		for (size_t len = 0; len < sizeof buf; len++)
-			ck_assert_msg(taken(buf, len, &r) == (len == n), "type %d, %zu bytes", type,
-			              len);
+			ck_assert_msg(taken(buf, len, &r) ==
+			                      (len == n ||
+			                       (type == LM_WAVE && len == n + CALIB_BYTES)),
+			              "type %d, %zu bytes", type, len);
 	}
 }
 END_TEST
@@ -232,6 +259,7 @@ main(void)
 	Suite *s = suite_create("wire");
 	TCase *t = tcase_create("wire");
 	tcase_add_test(t, test_round_trip);
+	tcase_add_test(t, test_calibration);
 	tcase_add_test(t, test_layout);
 	tcase_add_test(t, test_lengths);
 	tcase_add_test(t, test_header);
