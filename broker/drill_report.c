@@ -308,7 +308,7 @@ static int
 write_all_curves(struct page *p)
 {
 	const struct topo *t = p->t;
-	size_t n = 2 * t->n_nodes + t->n_links, feeds = 0;
+	size_t n = 4 * t->n_nodes + t->n_links, feeds = 0, stores = 0;
 	struct plot_series *s = calloc(n, sizeof *s);
 	if (!s)
 		return err_set(p->err, ERR_NOMEM, "report: out of memory");
@@ -320,11 +320,23 @@ write_all_curves(struct page *p)
 	for (size_t i = 0; i < t->n_nodes; i++)
 		if (t->nodes[i].p.has_feed)
 			node_curve(p, &feed[feeds++], i, "loading", "loading");
-	plot_scan(p->view, s, t->n_nodes + t->n_links + feeds);
+	struct plot_series *store = feed + feeds;
+	for (size_t i = 0; i < t->n_nodes; i++)
+		if (t->nodes[i].p.has_store)
+			node_curve(p, &store[stores++], i, "sc_soc", "sc_soc");
+	struct plot_series *give = store + stores;
+	stores = 0;
+	for (size_t i = 0; i < t->n_nodes; i++)
+		if (t->nodes[i].p.has_store)
+			node_curve(p, &give[stores++], i, "sc_p", "sc_p");
+	plot_scan(p->view, s, t->n_nodes + t->n_links + feeds + 2 * stores);
 	write_curves(p, "Bus voltages", "V", "node.", ".v", s, t->n_nodes);
 	write_curves(p, "Link currents", "A, positive from the first end to the second", "link.",
 	             ".i", links, t->n_links);
 	write_curves(p, "Feed loading", "of the rating", "feed.", ".loading", feed, feeds);
+	write_curves(p, "Charge of supercapacitors behind converters", "of the usable energy",
+	             "sc.", ".soc", store, stores);
+	write_curves(p, "Their power", "W, positive into the bus", "sc.", ".p", give, stores);
 	free(s);
 	return 0;
 }

@@ -36,6 +36,42 @@ energy_change(const struct runview *v, size_t proc, const char *name)
 	return sum;
 }
 
+/* The least and the greatest value over all lives; the last one is returned. */
+static double
+energy_extremes(const struct runview *v, size_t proc, const char *name, double *least, double *most)
+{
+	int field = runview_field(v, proc, name);
+	double last = NAN;
+	*least = *most = NAN;
+	for (size_t l = 0; field >= 0 && l < runview_n_lives(v, proc); l++) {
+		const struct rec_file *f = runview_life(v, proc, l);
+		for (int64_t k = rec_file_first_k(f); k <= rec_file_last_k(f); k++) {
+			last = rec_file_frame(f, k)[field].f;
+			*least = fmin(*least, last);
+			*most = fmax(*most, last);
+		}
+	}
+	return last;
+}
+
+static void
+energy_of_stores(const struct runview *v, struct energy *e)
+{
+	for (size_t i = 0; i < e->topo->n_nodes; i++) {
+		struct energy_store *s = &e->stores[i];
+		double least, most;
+		s->there = e->topo->nodes[i].p.has_store && runview_field(v, i, "sc_soc") >= 0;
+		if (!s->there)
+			continue;
+		s->soc = energy_extremes(v, i, "sc_soc", &s->soc_least, &s->soc_most);
+		runview_value(v, i, runview_field(v, i, "sc_soc"), 0, &s->soc0);
+		s->v_v = energy_extremes(v, i, "v_sc", &least, &most);
+		energy_extremes(v, i, "sc_p", &s->p_least_w, &s->p_most_w);
+		s->stored_j = energy_change(v, i, "sc_stored_j");
+		s->loss_j = energy_total(v, i, "sc_loss_j");
+	}
+}
+
 static double
 energy_chan(const struct runview *v, size_t proc, const char *group, const char *id,
             const char *name)
@@ -114,11 +150,12 @@ energy_create(const struct runview *v, struct energy **ret, struct err *err)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	e->topo = t;
 	e->nodes = calloc(t->n_nodes + 1, sizeof *e->nodes);
+	e->stores = calloc(t->n_nodes + 1, sizeof *e->stores);
 	e->links = calloc(t->n_links + 1, sizeof *e->links);
 	e->modules = calloc(t->n_modules + 1, sizeof *e->modules);
 	e->port_paid_j = calloc(t->n_ports + 1, sizeof *e->port_paid_j);
 	int rc = 0;
-	if (!e->nodes || !e->links || !e->modules || !e->port_paid_j)
+	if (!e->nodes || !e->stores || !e->links || !e->modules || !e->port_paid_j)
 		rc = err_set(err, ERR_NOMEM, "out of memory");
 	/* Residuals are looked at where they would have grown: a hundred times, and at the end. */
 	int64_t every = runview_last_k(v) / 100;
@@ -131,6 +168,7 @@ energy_create(const struct runview *v, struct energy **ret, struct err *err)
 	energy_of_links(v, e);
 	energy_of_ports(v, e);
 	energy_of_procs(v, e);
+	energy_of_stores(v, e);
 	*ret = e;
 	return 0;
 }
@@ -143,6 +181,7 @@ energy_destroy(struct energy **pe)
 		return;
 	*pe = NULL;
 	free(e->nodes);
+	free(e->stores);
 	free(e->links);
 	free(e->modules);
 	free(e->port_paid_j);

@@ -22,6 +22,15 @@ struct energy_node {
 	double residual_j; /* source minus the rest */
 };
 
+/* A supercapacitor behind a converter. */
+struct energy_store {
+	bool there;
+	double soc0, soc_least, soc_most, soc; /* at the start, extremes, at the end */
+	double v_v;                            /* at the end */
+	double p_least_w, p_most_w;            /* into the bus */
+	double stored_j, loss_j;               /* change within its lives; part of the node's */
+};
+
 struct energy_link {
 	double from_a_j, from_b_j; /* sent minus received at each end: what that bus gave */
 	double loss_j;             /* cable and contactors, in both ends; NaN: not recorded */
@@ -39,6 +48,7 @@ struct energy {
 	double worst;       /* residual over the run, and when */
 	int64_t worst_k;
 	struct energy_node *nodes;
+	struct energy_store *stores; /* per node */
 	struct energy_link *links;
 	struct energy_module *modules;
 	double *port_paid_j; /* per port of the topology */

@@ -46,6 +46,27 @@ print_nodes(const struct energy *e)
 }
 
 static void
+print_stores(const struct energy *e)
+{
+	bool any = false;
+	for (size_t i = 0; i < e->topo->n_nodes; i++) {
+		const struct energy_store *s = &e->stores[i];
+		if (!s->there)
+			continue;
+		if (!any)
+			printf("\n%-10s %8s %8s %8s %8s %9s %10s %10s %11s %10s\n", "supercap",
+			       "start", "least", "most", "end", "end V", "takes W", "gives W",
+			       "stored J", "lost J");
+		any = true;
+		printf("%-10s %6.1f %% %6.1f %% %6.1f %% %6.1f %% %9.3f %10.1f %10.1f %11.3f "
+		       "%10.3f\n",
+		       e->topo->nodes[i].id, 100 * s->soc0, 100 * s->soc_least, 100 * s->soc_most,
+		       100 * s->soc, s->v_v, fmax(-s->p_least_w, 0), fmax(s->p_most_w, 0),
+		       s->stored_j, s->loss_j);
+	}
+}
+
+static void
 print_links(const struct energy *e)
 {
 	const struct topo *t = e->topo;
@@ -95,6 +116,7 @@ print_report(const struct energy *e, const struct runview *view)
 	printf("%s: energy of %.6g s\n\n", e->topo->name, (double)e->mesh.k * step_s);
 	ledger_print(stdout, &e->mesh);
 	print_nodes(e);
+	print_stores(e);
 	print_links(e);
 	print_modules(e);
 	calib_table_print(stdout, view);
@@ -123,6 +145,22 @@ json_mesh(const struct energy *e, struct json_out *j)
 }
 
 static void
+json_store(const struct energy_store *s, struct json_out *j)
+{
+	json_out_object(j, "supercap");
+	json_out_real(j, "soc_start", s->soc0);
+	json_out_real(j, "soc_least", s->soc_least);
+	json_out_real(j, "soc_most", s->soc_most);
+	json_out_real(j, "soc_end", s->soc);
+	json_out_real(j, "v_v", s->v_v);
+	json_out_real(j, "p_least_w", s->p_least_w);
+	json_out_real(j, "p_most_w", s->p_most_w);
+	json_out_real(j, "stored_j", s->stored_j);
+	json_out_real(j, "loss_j", s->loss_j);
+	json_out_end(j);
+}
+
+static void
 json_parts(const struct energy *e, struct json_out *j)
 {
 	const struct topo *t = e->topo;
@@ -140,6 +178,8 @@ json_parts(const struct energy *e, struct json_out *j)
 		json_out_real(j, "to_ports_j", n->to_ports_j);
 		json_out_real(j, "booked_j", n->booked_j);
 		json_out_real(j, "residual_j", n->residual_j);
+		if (e->stores[i].there)
+			json_store(&e->stores[i], j);
 		json_out_end(j);
 	}
 	json_out_end(j);

@@ -261,9 +261,10 @@ check_link_conv(struct build *b, const struct build_link *l)
 		return;
 	}
 	if (check_loops(b, c, c->c_out_f - dc, l->place, owner))
-		decode_note_once(&b->d, l->place,
-		                 "the load flow of plan leaves out links with a converter: the mesh "
-		                 "has to stand without them");
+		decode_note_once(
+			&b->d, l->place,
+			"the load flow of plan leaves out links with a converter: the mesh "
+			"has to stand without them");
 }
 
 static void
@@ -297,26 +298,30 @@ check_store(struct build *b, const struct build_node *n)
 	if (n->bad || !n->t.p.has_store)
 		return;
 	if (o->v_min_v >= o->v_max_v)
-		decode_error(&b->d, at, "node '%s': supercap.converter.v_min %g V is not below v_max %g V",
+		decode_error(&b->d, at,
+		             "node '%s': supercap.converter.v_min %g V is not below v_max %g V",
 		             n->t.id, o->v_min_v, o->v_max_v);
 	else if (!(o->v_init_v >= o->v_min_v && o->v_init_v <= o->v_max_v))
-		decode_error(&b->d, at,
-		             "node '%s': supercap.converter.initial %g V is not in [%g, %g] V, v_min to "
-		             "v_max",
-		             n->t.id, o->v_init_v, o->v_min_v, o->v_max_v);
+		decode_error(
+			&b->d, at,
+			"node '%s': supercap.converter.initial %g V is not in [%g, %g] V, v_min to "
+			"v_max",
+			n->t.id, o->v_init_v, o->v_min_v, o->v_max_v);
 	else if (o->p_max_w > o->conv.i_lim_a * o->v_max_v * (1 + TOPO_RULE_SLACK))
-		decode_error(&b->d, at,
-		             "node '%s': supercap.converter.p_max %g W is more than i_lim carries even "
-		             "at v_max: %g W",
-		             n->t.id, o->p_max_w, o->conv.i_lim_a * o->v_max_v);
+		decode_error(
+			&b->d, at,
+			"node '%s': supercap.converter.p_max %g W is more than i_lim carries even "
+			"at v_max: %g W",
+			n->t.id, o->p_max_w, o->conv.i_lim_a * o->v_max_v);
 	if (o->restore_w > o->p_max_w)
 		decode_error(&b->d, at,
-		             "node '%s': supercap.converter.restore %g W is above p_max %g W", n->t.id,
-		             o->restore_w, o->p_max_w);
+		             "node '%s': supercap.converter.restore %g W is above p_max %g W",
+		             n->t.id, o->restore_w, o->p_max_w);
 	if (o->hold_v >= b->mesh.nominal_v)
-		decode_error(&b->d, at,
-		             "node '%s': supercap.converter.hold %g V is not below mesh.nominal %g V",
-		             n->t.id, o->hold_v, b->mesh.nominal_v);
+		decode_error(
+			&b->d, at,
+			"node '%s': supercap.converter.hold %g V is not below mesh.nominal %g V",
+			n->t.id, o->hold_v, b->mesh.nominal_v);
 	if (b->d.diags->n_errors != before)
 		return;
 	snprintf(owner, sizeof owner, "node '%s': supercap", n->t.id);
@@ -325,10 +330,11 @@ check_store(struct build *b, const struct build_node *n)
 	const double part = 0.25; /* of the current loop: damping 1 */
 	double damp = o->damp_s / n->t.p.c_bus_f, loop = o->conv.kc / o->conv.l_h;
 	if (damp > part * loop * (1 + TOPO_RULE_SLACK))
-		decode_error(&b->d, at,
-		             "node '%s': supercap.converter.damp %g A/V is too fast for its current "
-		             "loop: damp/c_bus %.3g 1/s is above %g kc/l = %.3g 1/s",
-		             n->t.id, o->damp_s, damp, part, part * loop);
+		decode_error(
+			&b->d, at,
+			"node '%s': supercap.converter.damp %g A/V is too fast for its current "
+			"loop: damp/c_bus %.3g 1/s is above %g kc/l = %.3g 1/s",
+			n->t.id, o->damp_s, damp, part, part * loop);
 }
 
 /* ---- islands --------------------------------------------------------------------------------- */
@@ -343,8 +349,8 @@ find_root(uint32_t *up, uint32_t i)
 	return i;
 }
 
-/* Marks in `fed` which nodes reach a feed over links that hold a voltage: those without a converter;
- * with_open: also over those that start open. */
+/* Marks in `fed` which nodes reach a feed over links that hold a voltage: those without a
+ * converter; with_open: also over those that start open. */
 static void
 reach_feed(const struct build *b, bool with_open, bool *fed, uint32_t *up)
 {

@@ -5,21 +5,23 @@
 
 #include "topo_rules.h"
 
-/* In which the management believes that the mesh carries what the string was refused to give, and that
- * it does not carry what had to be held up: a short is over before that. */
+/* In which the management believes that the mesh carries what the string was refused to give, and
+ * that it does not carry what had to be held up: a short is over before that. */
 #define REFUSED_TAU_S 0.05
 #define HELD_TAU_S 0.5
-/* Filter of the voltage behind the ESR: keeps an ESR that is not what the firmware thinks out of the
- * loop over the limits. */
+/* Filter of the voltage behind the ESR: keeps an ESR that is not what the firmware thinks out of
+ * the loop over the limits. */
 #define SENSE_TAU_S 0.05
+/* Part of the time constant of handing over that is left when the string is empty or full. */
+#define SMOOTH_LEAST 0.05
 /* Restoring fades out within so much above hold_v. */
 #define RESTORE_BAND_V 0.5
 /* The bus is not pushed above this (as by a converter at a link), nor pulled below hold_v. */
 #define BUS_HIGH_V 54.0
 /* Powers stand for currents down to this voltage. */
 #define KNEE_V 10.0
-/* Bandwidth of the hold-up loop as a part of that of the current loop: damped also when lines have half
- * of C_bus. */
+/* Bandwidth of the hold-up loop as a part of that of the current loop: damped also when lines have
+ * half of C_bus. */
 #define HOLD_PART 0.25
 
 static double
@@ -79,15 +81,14 @@ node_store_settle(struct node_store *s, double demand_w)
 	s->age_s = s->smooth_s;
 }
 
-/* What the bus would like to be given; *hold_w: the part that keeps it up. */
+/* What the bus would like to be given, before restoring; *hold_w: the part that keeps it up. */
 static double
 node_store_wants(const struct node_store *s, double bus_v, double *hold_w)
 {
 	double under_v = s->hold_v - bus_v;
 
 	*hold_w = under_v > 0 ? bus_v * s->hold_s * under_v : 0;
-	return s->demand_w - s->slow_w + bus_v * s->damp_s * (s->slow_v - bus_v) + *hold_w -
-	       s->restore_w;
+	return s->demand_w - s->slow_w + bus_v * s->damp_s * (s->slow_v - bus_v) + *hold_w;
 }
 
 /* Power at the bus per ampere of I: the input leg's mean voltage and what switching takes. */
@@ -124,8 +125,11 @@ node_store_refer(struct node_store *s, double bus_v)
 	struct node_conv *c = &s->conv;
 	const double vo = c->out.v_v, high_v = BUS_HIGH_V - bus_v, low_v = bus_v - s->hold_v;
 	double hold_w, want_w = node_store_wants(s, bus_v, &hold_w);
-	double give_w = clip(want_w, -s->take_max_w, s->give_max_w);
+	/* Restoring goes on while the tapers hold the rest. */
+	double give_w = clip(want_w, -s->take_max_w, s->give_max_w) - s->restore_w;
 
+	want_w -= s->restore_w;
+	give_w = clip(give_w, -s->p_max_w, s->p_max_w);
 	give_w = clip(give_w, low_v > 0 ? -bus_v * c->kp_s * low_v : 0,
 	              high_v > 0 ? bus_v * c->kp_s * high_v : 0);
 	const double volts = node_store_volts(s, give_w, bus_v);
@@ -167,6 +171,19 @@ node_store_end(struct node_store *s, size_t sub, double vm_v)
 	s->string_a += part * i_a;
 }
 
+/* Time constant of handing over: shorter while the string is young, and as what is left, or room,
+ * is used up by the part that is being handed over. */
+static double
+node_store_smooth_s(const struct node_store *s, double fast_w, double left_j)
+{
+	double whole_j = fast_w > 0 ? s->target_j : s->full_j - s->target_j;
+	double rest_j = fast_w > 0 ? left_j : s->full_j - left_j;
+	double share = rest_j < whole_j ? rest_j / whole_j : 1;
+	double tau_s = s->smooth_s * clip(share, SMOOTH_LEAST, 1);
+
+	return s->age_s < tau_s ? s->age_s : tau_s;
+}
+
 void
 node_store_manage(struct node_store *s, double period_s, double bus_v, double terminal_v)
 {
@@ -181,7 +198,7 @@ node_store_manage(struct node_store *s, double period_s, double bus_v, double te
 	node_store_taper(s, left_j);
 	/* A young node learns its demand as the mean since its start. */
 	s->age_s += period_s;
-	tau_s = s->age_s < s->smooth_s ? s->age_s : s->smooth_s;
+	tau_s = node_store_smooth_s(s, demand_w - s->slow_w, left_j);
 	s->slow_w += (demand_w - s->slow_w) * clip(period_s / tau_s, 0, 1);
 	/* What the string could not give the mesh carries already; what had to be held up the mesh
 	 * does not. */

@@ -23,7 +23,7 @@
 
 struct node_store {
 	/* fixed */
-	double dt_s, c0_f, r0_ohm; /* string as the firmware knows it */
+	double dt_s, c0_f, r0_ohm;                 /* string as the firmware knows it */
 	double v_min_v, v_max_v, target_j, full_j; /* energies above v_min */
 	double p_max_w, restore_max_w, smooth_s, hold_v, hold_s, damp_s;
 	struct node_conv conv;
@@ -61,8 +61,8 @@ void node_store_settle(struct node_store *, double demand_w);
 
 /* The string opens, and closes again: what it holds, it keeps. */
 void node_store_open(struct node_store *, bool open);
-/* Capacitance and ESR become these parts of what they were new (NaN: stay), at the same voltage. Returns the
- * energy that is gone with the capacitance; it is booked as abandoned. */
+/* Capacitance and ESR become these parts of what they were new (NaN: stay), at the same voltage.
+ * Returns the energy that is gone with the capacitance; it is booked as abandoned. */
 double node_store_age(struct node_store *, double c_part, double esr_part);
 
 double node_store_stored_j(const struct node_store *);

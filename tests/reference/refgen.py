@@ -151,17 +151,20 @@ def store_lines(i, store, v_bus):
     c, esr, low, high = (num(store[k]) for k in ("Csc", "Rsc", "vmin", "vmax"))
     full = 0.5 * store["Csc"] * (store["vmax"] ** 2 - store["vmin"] ** 2)
     k_sw = num(store.get("Ksw", 0) * store.get("fsw", 200e3))
+    target = store["target"] * full
     hold = 0.25 * store["Cbus"] * store["kc"] / store["L"]
     restore, p_max = num(store["restore"]), num(store["pmax"])
     # ngspice gets over neither a `time` in a source nor a start of the mean at 0.
     young, smooth = 1e-4, store["smooth"]
     return ([f"Vag{i} ag{i} 0 {pwl([(0.0, young), (young, young), (smooth, smooth)])}"]
-            + lag("sl", i, f"v(p{i})", f"v(ag{i})", 0.01)
+            + [f"Bsh{i} sh{i} 0 V=min(max(v(p{i})>v(sl{i}) ? v(ej{i})/{num(target)} : "
+               f"({num(full)}-v(ej{i}))/{num(full - target)},0.05),1)"]
+            + lag("sl", i, f"v(p{i})", f"min({num(smooth)}*v(sh{i}),v(ag{i}))", 0.01)
             + lag("w", i, n, "0.1", v_bus)
             + lag("ve", i, f"v({o})-{esr}*i(Vst{i})", "0.05", store["v0"])
             + [f"Vst{i} {o} st{i} 0", f"Rst{i} st{i} sc{i} {esr}", f"Cst{i} sc{i} 0 {c} ic={num(store['v0'])}",
                f"Bej{i} ej{i} 0 V=0.5*{c}*(v(ve{i})*v(ve{i})-{low}*{low})",
-               f"Brs{i} rs{i} 0 V=min(max(({num(store['target'] * full)}-v(ej{i}))/2,-{restore}),{restore})",
+               f"Brs{i} rs{i} 0 V=min(max(({num(target)}-v(ej{i}))/2,-{restore}),{restore})",
                f"Bgw{i} gw{i} 0 V=v(p{i})-v(sl{i})+{n}*{num(store['damp'])}*(v(w{i})-{n})"
                f"+{n}*{num(hold)}*max(0,{num(store['hold'])}-{n})-v(rs{i})",
                f"Bgl{i} gl{i} 0 V=min(max(v(gw{i}),-min(max(({num(full)}-v(ej{i}))*4,0),{p_max})),"

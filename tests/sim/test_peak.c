@@ -98,8 +98,8 @@ books(void)
 	ck_assert(end.unserved_j == 0);
 }
 
-/* Feeds see at most 1.1 times the mean, every charge goes down by a quarter of the range or more and
- * is back within 5 % of its target 10 s after the peak. */
+/* Feeds see at most 1.1 times the mean, every charge goes down by a quarter of the range or more
+ * and is back within 5 % of its target 10 s after the peak. */
 static void
 check_peak(void)
 {
@@ -153,7 +153,7 @@ START_TEST(peak_in_parallel)
 		p->has_store = false;
 	}
 	run(12);
-	ck_assert_double_ge(peak_over_mean(), 1.5);
+	ck_assert_double_ge(peak_over_mean(), 1.8);
 	books();
 }
 END_TEST
@@ -173,8 +173,8 @@ START_TEST(holds_up)
 	topo_destroy(&made);
 	small_mesh_load(&m, 0, 600);
 	double plan_s = plan_holdup_s(p, 600 + 12);
-	ck_assert_int_eq(
-		solver_loop_create(&m.topo, &node_core_ops, &module_core_ops, &l, &err), 0);
+	ck_assert_int_eq(solver_loop_create(&m.topo, &node_core_ops, &module_core_ops, &l, &err),
+	                 0);
 	double least = 48, s = 0;
 	while (solver_loop_get(l, 0, "v") > 43.2 && s < 10) {
 		solver_loop_step(l);

@@ -44,6 +44,7 @@ setup(void)
 		strcpy(nodes[i].id, ids[i]);
 	nodes[0].p.has_feed = true;
 	nodes[1].p.has_sc = true;
+	nodes[2].p.has_store = true;
 	for (unsigned i = 0; i < 2; i++) {
 		snprintf(links[i].id, sizeof links[i].id, "l%u", i + 1);
 		links[i].a = i;
@@ -118,6 +119,7 @@ hear_all(int64_t k, int64_t seq, int64_t wall_ns)
 	     "v_max_v", 48.1, "v_sc_v", 24.0, "load_p_w", 288.0, "source_j", 0.0, "useful_j",
 	     288 * t_s, "loss_j", 1 * t_s, "unserved_j", 0.0, END);
 	hear(TELEM_NODE, "c", 1, k, seq, wall_ns, TELEM_RUNNING, "v_v", 47.8, "load_p_w", 0.0,
+	     "v_sc_v", 40.0, "sc_soc", 0.6, "sc_p_w", 120.0,
 	     "source_j", 0.0, "useful_j", 0.0, "loss_j", 0.0, "unserved_j", 3.0, END);
 	hear(TELEM_LINK, "l1", 1, k, seq, wall_ns, TELEM_RUNNING, "end", "a", "i_avg_a", 10.0,
 	     "p_w", 484.0, "link_state", 2.0, END);
@@ -149,6 +151,9 @@ START_TEST(sums)
 	ck_assert_double_eq_tol(shot.nodes[1].p_w, -288, 1e-9);
 	/* (24/48)^2 */
 	ck_assert_double_eq_tol(shot.nodes[1].soc, 0.25, 1e-12);
+	/* Behind a converter it is what the node says. */
+	ck_assert(shot.nodes[2].soc == 0.6 && shot.nodes[2].sc_v == 40 &&
+	          shot.nodes[2].sc_p_w == 120);
 	ck_assert(isnan(shot.nodes[0].soc) && isnan(shot.nodes[1].loading));
 	ck_assert_double_eq_tol(shot.nodes[0].feed_p_w, 484, 1e-9);
 	ck_assert_str_eq(shot.nodes[2].owns, "m");
