@@ -17,6 +17,8 @@ MUTATIONS = {
                  {"kill-n3": {"nothing-unserved"}, "rolling-restart": {"all-served"}}),
     "fuses": ([(r"fuse: 150A", "fuse: none")],
               {"fuses-clear-short": {"l6-trips", "l7-trips", "l11-trips", "others-hold"}}),
+    "peak shaving": ([(r"converter: \{ ", "converter: { smooth: 10ms, ")],
+                     {"peak-shaving": {"feeds-see-nothing", "goes-down"}}),
     "shedding": ([(r"node: \{ c_bus", "node: { shedding: off, c_bus")],
                  {"shed-by-priority": {"lowest-first", "relieved"}}),
 }
@@ -62,6 +64,10 @@ def fuses():
     mutation("fuses")
 
 
+def peak_shaving():
+    mutation("peak shaving")
+
+
 def shedding():
     mutation("shedding")
 
@@ -74,4 +80,4 @@ def nothing_changed():
             check(result["verdict"] == "pass" and not failed, lambda: f"{name}: {r}")
 
 
-run_cases([nothing_changed, control, failover, fuses, shedding])
+run_cases([nothing_changed, control, failover, fuses, peak_shaving, shedding])
