@@ -45,8 +45,7 @@ struct node_store {
 	double loss_j, abandoned_j;
 };
 
-/* c_bus_f: of the node; v_sc_v, slow_w: string, and demand that the mesh carries, at the start.
- * settled: the mesh is at rest with it. */
+/* c_bus_f, bus_v: of the node; v_sc_v: of the string, at the start of this life. */
 void node_store_init(struct node_store *, const struct store_params *, double dt_s, size_t n,
                      double c_bus_f, double bus_v, double v_sc_v);
 
