@@ -48,9 +48,7 @@ add(struct from *f, int64_t k, enum script_kind kind, const char *target)
 		f->cap = cap;
 	}
 	struct deed *d = &f->deeds[f->n];
-	*d = (struct deed){
-		.k = k, .nth = f->n, .kind = kind, .target = target, .proc = SIZE_MAX
-	};
+	*d = (struct deed){ .k = k, .nth = f->n, .kind = kind, .target = target, .proc = SIZE_MAX };
 	f->n++;
 	return d;
 }
@@ -84,8 +82,7 @@ static const struct field *
 param_at(const struct action_params *p, size_t offset)
 {
 	for (size_t i = 0; i < p->with->n; i++)
-		if (p->with->fields[i].type == FIELD_NUMBER &&
-		    p->with->fields[i].offset == offset)
+		if (p->with->fields[i].type == FIELD_NUMBER && p->with->fields[i].offset == offset)
 			return &p->with->fields[i];
 	return NULL;
 }
@@ -103,27 +100,29 @@ take_words(struct from *f, struct deed *d, const struct core_event *e)
 			continue;
 		when(f, e->k, at);
 		if (i >= 2)
-			return err_set(f->err, ERR_INPUT,
-			               "'%s' of %s at %s cannot be scripted: the record has not all of "
-			               "its parameters",
-			               script_action_name(d->kind), d->target, at);
+			return err_set(
+				f->err, ERR_INPUT,
+				"'%s' of %s at %s cannot be scripted: the record has not all of "
+				"its parameters",
+				script_action_name(d->kind), d->target, at);
 		if (of == ACTION_LEASE) {
 			int64_t ns = (int64_t)(words[i] * 1e9 + 0.5);
 			if ((double)ns * 1e-9 != words[i])
-				return err_set(f->err, ERR_INPUT,
-				               "'%s' of %s at %s cannot be scripted: %.17g s is not "
-				               "a whole number of nanoseconds",
-				               script_action_name(d->kind), d->target, at,
-				               words[i]);
+				return err_set(
+					f->err, ERR_INPUT,
+					"'%s' of %s at %s cannot be scripted: %.17g s is not "
+					"a whole number of nanoseconds",
+					script_action_name(d->kind), d->target, at, words[i]);
 			snprintf(d->lease, sizeof d->lease, "%" PRId64 "ns", ns);
 			continue;
 		}
 		const struct field *w = param_at(p, of - 1);
 		if (!w || !value_text(words[i], w->unit, value))
-			return err_set(f->err, ERR_INPUT,
-			               "'%s' of %s at %s cannot be scripted: %.17g cannot be written "
-			               "as a value of the file",
-			               script_action_name(d->kind), d->target, at, words[i]);
+			return err_set(
+				f->err, ERR_INPUT,
+				"'%s' of %s at %s cannot be scripted: %.17g cannot be written "
+				"as a value of the file",
+				script_action_name(d->kind), d->target, at, words[i]);
 		size_t n = strlen(d->with);
 		snprintf(d->with + n, sizeof d->with - n, "%s%s: %s", n ? ", " : "", w->key, value);
 	}
@@ -154,8 +153,7 @@ take_undo(struct from *f, enum script_kind kind, const char *target, int64_t k)
 		if (d->kind != kind || !d->open || strcmp(d->target, target) != 0)
 			continue;
 		d->open = false;
-		snprintf(d->lease, sizeof d->lease, "%" PRId64 "ns",
-		         (k - d->k) * f->topo->step_ns);
+		snprintf(d->lease, sizeof d->lease, "%" PRId64 "ns", (k - d->k) * f->topo->step_ns);
 		return 0;
 	}
 	char at[48];
@@ -176,8 +174,8 @@ take_fault(struct from *f, const struct events_item *it)
 	when(f, e->k, at);
 	if (kind < 0)
 		return err_set(f->err, ERR_INPUT,
-		               "command %g of %s at %s: no action of a drill does that", e->a, target,
-		               at);
+		               "command %g of %s at %s: no action of a drill does that", e->a,
+		               target, at);
 	if (action_table[kind].rule == RULE_LINK) {
 		if (it->proc >= t->n_nodes || e->chan < 0 ||
 		    (size_t)e->chan >= t->nodes[it->proc].n_links)
@@ -212,11 +210,12 @@ take_death(struct from *f, size_t proc, size_t l)
 	char at[48];
 	when(f, last, at);
 	if (e && e->code != EV_PARK && e->k >= last && e->k > rec_file_head(life)->start_k)
-		return err_set(f->err, ERR_INPUT,
-		               "%s died in the middle of step %" PRId64
-		               " (%s): events of it are recorded and its frame is not. No drill does "
-		               "that",
-		               id, last, at);
+		return err_set(
+			f->err, ERR_INPUT,
+			"%s died in the middle of step %" PRId64
+			" (%s): events of it are recorded and its frame is not. No drill does "
+			"that",
+			id, last, at);
 	struct deed *d = add(f, last + 1, SCRIPT_KILL, id);
 	if (!d)
 		return f->err->code;
@@ -271,7 +270,8 @@ channel(const struct topo *t, size_t proc, size_t edge)
 	return -1;
 }
 
-/* Last step that came through, as the other end noted it when it opened; false: it noted nothing. */
+/* Last step that came through, as the other end noted it when it opened; false: it noted nothing.
+ */
 static bool
 last_sent(const struct from *f, const struct deed *d, size_t peer, size_t edge, int64_t *ret)
 {
@@ -335,7 +335,8 @@ write_head(const struct from *f, const char *run_dir, const char *topology, FILE
 	struct err err = ERR_INIT;
 	fprintf(out, "# What was done to %s in\n#   %s\n", f->topo->name, run_dir);
 	if (runview_partial(f->view)) {
-		fputs("# Early frames of that run were dropped: its trace cannot be compared.\n", out);
+		fputs("# Early frames of that run were dropped: its trace cannot be compared.\n",
+		      out);
 	} else if (!runview_trace(f->view, hash, &err)) {
 		fputs("# trace ", out);
 		for (int i = 0; i < 32; i++)
@@ -354,7 +355,8 @@ write_deed(const struct from *f, const struct deed *d, FILE *out)
 {
 	char at[EXPORT_TIME_MAX];
 	export_time(d->k * f->topo->step_ns, at);
-	fprintf(out, "  - { at: %ss, do: %s, target: %s", at, script_action_name(d->kind), d->target);
+	fprintf(out, "  - { at: %ss, do: %s, target: %s", at, script_action_name(d->kind),
+	        d->target);
 	if (d->proc != SIZE_MAX)
 		write_last_sent(f, d, out);
 	if (d->with[0])

@@ -79,7 +79,8 @@ load(const struct replay *r, struct script **ret, struct err *err)
 	fwrite(r->text, 1, r->size, f);
 	diag_list_init(&diags);
 	int rc = fclose(f) ? err_sys(err, ERR_IO, "cannot write %s", path)
-	                   : script_load_with(path, runview_topo(r->view), &options, &diags, ret, err);
+	                   : script_load_with(path, runview_topo(r->view), &options, &diags, ret,
+	                                      err);
 	unlink(path);
 	for (size_t i = 0; rc && i < diags.n; i++)
 		if (diags.d[i].level == DIAG_ERROR) {
@@ -157,15 +158,17 @@ say(const struct replay *r, const char *out, bool same)
 {
 	struct term *talk = r->c->talk;
 	if (r->from.partial)
-		term_note(talk, "%zu actions; early frames of the run were dropped, so traces cannot be "
+		term_note(talk,
+		          "%zu actions; early frames of the run were dropped, so traces cannot be "
 		          "compared",
 		          r->from.n_actions);
 	else
-		term_note(talk, "%zu actions, %zu of them deaths that nobody scripted: %s",
-		          r->from.n_actions, r->from.n_deaths,
-		          same ? "the same trace in memory"
-		               : "NOT the same trace in memory; what the run did cannot be replayed "
-		                 "step for step");
+		term_note(
+			talk, "%zu actions, %zu of them deaths that nobody scripted: %s",
+			r->from.n_actions, r->from.n_deaths,
+			same ? "the same trace in memory"
+			     : "NOT the same trace in memory; what the run did cannot be replayed "
+			       "step for step");
 	if (out && (same || r->from.partial))
 		verb_next(r->c, "Next: voltloom drill %s | voltloom drill %s --memory", out, out);
 	return same || r->from.partial ? EXIT_OK : EXIT_INCONCLUSIVE;

@@ -10,6 +10,7 @@
 
 #include "drill_from.h"
 #include "drill_jobs.h"
+#include "drill_search.h"
 #include "verb.h"
 
 enum {
@@ -30,6 +31,10 @@ enum {
 	DRILL_DRY_RUN,
 	DRILL_ACTIONS,
 	DRILL_FROM,
+	DRILL_SEARCH,
+	DRILL_BUDGET,
+	DRILL_TIME,
+	DRILL_SEARCH_SEED,
 	DRILL_QUIET,
 };
 static const struct opt drill_opts[] = {
@@ -59,7 +64,7 @@ static const struct opt drill_opts[] = {
 	[DRILL_KEEP] = { "keep", 0, OPT_FLAG, 0, NULL,
 	                 "keep the run directories of passing seeds too", UNIT_NONE },
 	[DRILL_OUT] = { "out", 'o', OPT_TEXT, OPT_FILE, "DIR",
-	                "the run directory of a single run, new or empty; of --from: the file",
+	                "the run directory of a single run, new or empty; of --from, --search: the file",
 	                UNIT_NONE },
 	[DRILL_NO_PIN] = { "no-pin", 0, OPT_FLAG, 0, NULL, "do not pin processes to cores",
 	                   UNIT_NONE },
@@ -69,6 +74,15 @@ static const struct opt drill_opts[] = {
 	                    "what a timeline can do; with --json for programs", UNIT_NONE },
 	[DRILL_FROM] = { "from", 0, OPT_TEXT, OPT_FILE, "RUN",
 	                 "write the drill (-o FILE) that does what was done in a run", UNIT_NONE },
+	[DRILL_SEARCH] = { "search", 0, OPT_FLAG, 0, NULL,
+	                   "look for a timeline or seed that breaks an expectation, in memory",
+	                   UNIT_NONE },
+	[DRILL_BUDGET] = { "budget", 0, OPT_COUNT, 0, "N",
+	                   "timelines that --search tries (default 200)", UNIT_NONE },
+	[DRILL_TIME] = { "time", 0, OPT_TIME, 0, "10min",
+	                 "wall time after which --search begins nothing new", UNIT_NONE },
+	[DRILL_SEARCH_SEED] = { "search-seed", 0, OPT_COUNT, 0, "N",
+	                        "seed of the search itself (default 1)", UNIT_NONE },
 	[DRILL_QUIET] = { "quiet", 'q', OPT_FLAG, 0, NULL, "only the verdicts", UNIT_NONE },
 };
 
@@ -197,7 +211,8 @@ make_order(struct verb_call *c, struct drill_order *o)
 	}
 	if (status)
 		return status;
-	if (drill_order_cases(o) != 1 && (v[DRILL_REPORT].given || o->out))
+	if (drill_order_cases(o) != 1 && !v[DRILL_SEARCH].given &&
+	    (v[DRILL_REPORT].given || o->out))
 		return verb_usage(c, "give one file, and --param for a matrix",
 		                  "--%s is for a single run; these are %zu",
 		                  o->out ? "out" : "report", drill_order_cases(o));
@@ -415,6 +430,21 @@ say_plan(const struct drill_unit *u, const struct drill_order *o)
 }
 
 static int
+run_search(struct verb_call *c, struct drill_order *o)
+{
+	const struct opt_value *v = c->v;
+	struct search_params p = { .seed = v[DRILL_SEARCH_SEED].given ? v[DRILL_SEARCH_SEED].count : 1,
+		                   .budget = v[DRILL_BUDGET].given ? v[DRILL_BUDGET].count : 200,
+		                   .time_s = v[DRILL_TIME].given ? (double)v[DRILL_TIME].ns * 1e-9 : 0,
+		                   .out = o->out };
+	if (v[DRILL_TIME].given && !v[DRILL_BUDGET].given)
+		p.budget = 10000000;
+	if (p.budget < 1 || p.budget > 10000000)
+		return verb_usage(c, NULL, "--budget: 1 to 10000000 timelines");
+	return drill_search_verb(c, o, &p);
+}
+
+static int
 run_drill(struct verb_call *c)
 {
 	struct drill_order o;
@@ -430,7 +460,9 @@ run_drill(struct verb_call *c)
 		return drill_from_verb(c, c->v[DRILL_FROM].text,
 		                       c->v[DRILL_OUT].given ? c->v[DRILL_OUT].text : NULL);
 	int status = make_order(c, &o);
-	if (!status && c->v[DRILL_DRY_RUN].given) {
+	if (!status && c->v[DRILL_SEARCH].given) {
+		status = run_search(c, &o);
+	} else if (!status && c->v[DRILL_DRY_RUN].given) {
 		for (size_t i = 0; i < o.n_units; i++)
 			say_plan(&o.units[i], &o);
 	} else if (!status) {
@@ -451,7 +483,8 @@ const struct verb verb_drill = {
 	"voltloom drill drill.yaml --seeds 1..1000 --memory --jobs 2\n"
 	"voltloom drill drill.yaml --param victim=n5 --report report.html\n"
 	"voltloom drill drill.yaml --dry-run\n"
-	"voltloom drill --from latest -o what-i-did.yaml\n",
+	"voltloom drill --from latest -o what-i-did.yaml\n"
+	"voltloom drill --search drill.yaml --budget 500 --jobs 2\n",
 	"A verdict for each file, combination of its matrix, and seed. The run directory holds\n"
 	"result.json, junit.xml, report.html and the flight recorder. The same seed gives the "
 	"same\n"

@@ -52,11 +52,13 @@ script_by_hand_read(struct script_build *b, struct script_action *a)
 	add(b, &(struct script_last){ .proc = a->target, .kill_k = a->k, .edge = -1 });
 	for (size_t i = 0; i < map->n && !b->d.nomem; i++) {
 		const struct yamldoc_node *key = map->pairs[i].key, *v = map->pairs[i].value;
-		struct script_last l = { a->target, a->k, edge_of(b->topo, a->target, key->text), -1 };
+		struct script_last l = { a->target, a->k, edge_of(b->topo, a->target, key->text),
+			                 -1 };
 		char *end = NULL;
 		long long step = v->kind == YAMLDOC_SCALAR ? strtoll(v->text, &end, 10) : -1;
 		if (l.edge < 0)
-			decode_error(&b->d, key, "with.last_sent: '%.60s' is no link or port of the target",
+			decode_error(&b->d, key,
+			             "with.last_sent: '%.60s' is no link or port of the target",
 			             key->text);
 		/* What comes later was never sent by anybody who dies with frame K-1. */
 		else if (!end || end == v->text || *end || step < -1 || step >= a->k)

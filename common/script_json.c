@@ -47,7 +47,8 @@ put_param(struct json_out *j, const struct action_params *p, const struct field 
 	if (w->type == FIELD_NUMBER || w->type == FIELD_TIME) {
 		/* Limits are in the unit that is written: 1 to 100 %. */
 		double scale = w->type == FIELD_TIME ? 1e-9 : w->unit == UNIT_PERCENT ? 100 : 1;
-		json_out_text(j, "unit", unit_symbol(w->type == FIELD_TIME ? UNIT_SECOND : w->unit));
+		json_out_text(j, "unit",
+		              unit_symbol(w->type == FIELD_TIME ? UNIT_SECOND : w->unit));
 		json_out_real(j, "min", w->lo * scale);
 		json_out_real(j, "max", w->hi * scale);
 	}
