@@ -51,7 +51,9 @@ proc_step_start(struct proc *p, int64_t j)
 {
 	struct err err = ERR_INIT;
 	p->k = p->first = j;
-	if (j >= p->end) {
+	if (j >= p->end) { /* it comes too late to live */
+		rec_discard(&p->rec);
+		p->k = p->end;
 		p->state = PROC_DONE;
 		proc_report(p, SM_DONE, 0);
 		return;

@@ -89,6 +89,15 @@ agree(struct proc *p, const struct sup_msg *m)
 		p->end = m->k;
 	if (m->act == ACT_START)
 		agree_start(p, m);
+	/* It waits at its scripted start, and the mesh ends before: it was never there. */
+	if (m->act == ACT_STOP && p->state == PROC_RUNNING && p->s->start_k > 0 && m->k < p->first) {
+		rec_discard(&p->rec);
+		p->k = m->k;
+		proc_report(p, SM_ACTED, m->cmd);
+		p->state = PROC_DONE;
+		proc_report(p, SM_DONE, 0);
+		return;
+	}
 	/* A newcomer without a clock has none to wait for; a scripted one has, before it begins. */
 	int64_t k = p->state >= PROC_RUNNING ? p->k : proc_channel_own_j(p);
 	if (p->state == PROC_DONE || k < 0 || m->k >= end || m->k < k) {

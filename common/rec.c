@@ -88,6 +88,17 @@ rec_destroy(struct rec **pr)
 	free(r);
 }
 
+void
+rec_discard(struct rec **pr)
+{
+	struct rec *r = *pr;
+	if (r && r->frames->path) {
+		unlink(r->frames->path);
+		unlink(r->events->path);
+	}
+	rec_destroy(pr);
+}
+
 union rec_word *
 rec_next(struct rec *r)
 {

@@ -55,6 +55,8 @@ struct rec;
 int rec_create(const char *dir, const struct rec_head *, const struct rec_field *, size_t n_fields,
                uint64_t keep_frames, struct rec **ret, struct err *);
 void rec_destroy(struct rec **);
+/* The same, and its files go, too: as if nothing had been recorded. */
+void rec_discard(struct rec **);
 
 /* The words of the next frame, all to be filled in place, then rec_commit(). Neither allocates nor makes
  * a system call except when a segment ends. */

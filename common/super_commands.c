@@ -27,6 +27,15 @@ hold(struct super *s)
 	}
 }
 
+/* It has begun its clock at a scripted start, made the step that needs nobody, and waits there for
+ * the others, who are below. Of no account when the mesh stops: it was never there (proc_words.c).
+ */
+static bool
+waits_ahead(const struct super *s, const struct member *m)
+{
+	return s->cur.msg.act == ACT_STOP && m->inc > 1 && m->held_k <= m->start_k + 1;
+}
+
 static int64_t
 agreed_step(struct super *s)
 {
@@ -35,7 +44,12 @@ agreed_step(struct super *s)
 		const struct member *m = &s->m[i];
 		if (m->last_frame > high) /* of the dead too: no life begins in what is past */
 			high = m->last_frame;
-		if (m->status == SUPER_RUNNING && m->held_k > high)
+		if (m->status == SUPER_RUNNING && m->held_k > high && !waits_ahead(s, m))
+			high = m->held_k;
+	}
+	for (uint32_t i = 0; i < s->n; i++) { /* whom the others have reached does count */
+		const struct member *m = &s->m[i];
+		if (m->status == SUPER_RUNNING && m->held_k > high && m->start_k <= high + 1)
 			high = m->held_k;
 	}
 	for (uint32_t i = 0; i < s->cur.msg.n_starters; i++) {

@@ -3,6 +3,7 @@
 in memory; what cannot be scripted is refused with a reason.
 """
 import json
+import os
 import re
 import signal
 
@@ -101,6 +102,24 @@ def from_script():
         home.ok("drill", "--from", "latest").wants(0, "heal: false", "do: start, target: n3")
 
 
+def stopped_early():
+    """A run that is told to end does not go on to a scripted start that lies ahead, and leaves no life
+    that never was."""
+    with Home() as home:
+        timeline = ("drill: 1\ntimeline:\n  - { at: 50ms, do: kill, target: n3 }\n"
+                    "  - { at: 300s, do: start, target: n3 }\n")
+        out = f"{home.dir}/run"
+        p = home.start("run", f"{SRC}/topologies/tri3.yaml", "--for", "400s", "--speed", "1", "--out", out,
+                       "--drill", home.file("t.yaml", timeline))
+        frames = f"{out}/rec/node.n3.2.frames"
+        until(lambda: os.path.exists(frames), "the second life of n3 waits for its start")
+        p.send_signal(signal.SIGTERM)
+        r = home.end(p, 60).wants(143, "stopped at step")
+        check(int(re.search(r"stopped at step (\d+)", r.out + r.err)[1]) < 3000000, r)
+        check(not os.path.exists(frames), "n3 has a life that never was")
+        home.ok("drill", "--from", out).wants(0, "the same trace in memory")
+
+
 def refused():
     with Home() as home:
         home.vl("drill", "--from", f"{home.dir}/none").wants(3)
@@ -118,4 +137,4 @@ def refused():
 
 
 if __name__ == "__main__":
-    run_cases([by_hand, from_script, refused])
+    run_cases([by_hand, from_script, stopped_early, refused])
