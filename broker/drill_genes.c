@@ -377,6 +377,8 @@ mutate_add(const struct genes_file *f, struct genes *g, uint64_t *rng)
 		const struct gene *like = &f->base.g[which - 4];
 		int on = action_table[like->kind].on &
 		         ~(action_table[like->kind].on & ON_LINK ? ON_NODE : 0);
+		if (!(on & (ON_NODE | ON_MODULE | ON_LINK)))
+			return; /* what is no part of the plant breaks nothing in it */
 		struct gene *x = add_gene(g, like->kind, random_target(t, on, rng), at);
 		if (!x)
 			return;

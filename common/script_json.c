@@ -72,7 +72,10 @@ script_print_actions_json(FILE *f)
 	static const struct {
 		int on;
 		const char *name;
-	} targets[] = { { ON_NODE, "node" }, { ON_MODULE, "module" }, { ON_LINK, "link" } };
+	} targets[] = { { ON_NODE, "node" },
+		        { ON_MODULE, "module" },
+		        { ON_LINK, "link" },
+		        { ON_RELAY, "relay" } };
 	struct json_out j;
 	json_out_init(&j, f);
 	json_out_object(&j, NULL);

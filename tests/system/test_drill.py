@@ -418,7 +418,7 @@ def registry():
               actions["kill"])
         tried = 0
         for a in actions.values():
-            on = {"node": "n1", "module": "m1", "link": "l1"}[a["targets"][0]]
+            on = {"node": "n1", "module": "m1", "link": "l1", "relay": "relay"}[a["targets"][0]]
             need = {w["name"]: w for w in a["with"] if w["required"]}
             for w in [w for w in a["with"] if w["type"] == "number"]:
                 for value, ok in ((w["max"], True), (w["max"] * 1.01 + 1e-9, False)):
