@@ -25,6 +25,8 @@ enum how {
 	CAUSE,   /* enum open_cause */
 	STAGE,   /* of a closing link */
 	ELEMENT, /* of a fuse */
+	RESETTER, /* of a microcontroller */
+	TRIP,    /* enum trip_cause */
 	BEGINS,  /* 1, 0 */
 	KNOWN,   /* 1, 0 */
 	COMMAND, /* enum core_cmd_kind */
@@ -52,6 +54,10 @@ static const struct argument {
 	                     { "rank", NUMBER },
 	                     { "unknowns", NUMBER },
 	                     { "sigma", NUMBER } },
+	[EV_TRIP] = { { "cause", TRIP }, { "at", NUMBER } },
+	[EV_TRIP_CLEAR] = { { "cause", TRIP }, { "at", NUMBER } },
+	[EV_WATCHDOG] = { { "by", RESETTER } },
+	[EV_DERATED] = { { "state", BEGINS }, { "part", NUMBER } },
 	[EV_FUSE] = { { "element", ELEMENT }, { "i_a", NUMBER }, { "substep", NUMBER } },
 };
 
@@ -133,6 +139,12 @@ argument(const struct topo *t, size_t proc, enum how how, double x, const char *
 		return true;
 	case INPUT:
 		*text = input_node(t, proc, x);
+		return true;
+	case RESETTER:
+		*text = x == 1 ? "watchdog" : "hand";
+		return true;
+	case TRIP:
+		*text = x == TRIP_OV ? "ov" : x == TRIP_UV ? "uv" : x == TRIP_OT ? "ot" : "unknown";
 		return true;
 	case COMMAND:
 		*text = x >= 0 && x < CMD_END_ && commands[(size_t)x].name

@@ -40,12 +40,18 @@ enum action_rule {
 #define ACTION_TABLE(X)                                                                                     \
 	X(AGE,   "age",   RULE_FAULT,      ON_NODE,             true,  CMD_AGE,   CMD_UNAGE,                \
 	  "a supercapacitor loses capacitance and gains resistance, at its voltage")                       \
+	X(BIAS,  "bias",  RULE_FAULT,      ON_NODE,             true,  CMD_BIAS,  CMD_UNBIAS,               \
+	  "sensors of a node read too much or too little")                                                   \
 	X(CLOSE, "close", RULE_LINK,       ON_LINK,             false, CMD_CLOSE, 0,                        \
 	  "closes a link that is open")                                                                     \
 	X(CONT,  "cont",  RULE_BEGIN_LIFE, ON_NODE | ON_MODULE, false, 0,         0,                        \
 	  "ends a stop; acts like a start")                                                                 \
 	X(CUT,   "cut",   RULE_LINK,       ON_LINK | ON_NODE,   true,  CMD_CUT,   0,                        \
 	  "opens a link at both ends; on a node: all its closed links")                                     \
+	X(DERATE, "derate", RULE_FAULT,    ON_NODE,             true,  CMD_DERATE, CMD_UNDERATE,            \
+	  "lowers the current limit of a node's feed, or heats its air")                                     \
+	X(HANG,  "hang",  RULE_FAULT,      ON_NODE,             true,  CMD_HANG,  CMD_UNHANG,               \
+	  "a node's firmware stops, until its watchdog resets it or `for:` ends")                            \
 	X(HEAL,  "heal",  RULE_LINK,       ON_LINK | ON_NODE,   false, CMD_HEAL,  0,                        \
 	  "closes a link that was cut; on a node: all its cut links")                                       \
 	X(KILL,  "kill",  RULE_END_LIFE,   ON_NODE | ON_MODULE, false, 0,         0,                        \
@@ -66,6 +72,8 @@ enum action_rule {
 	  "a new incarnation of what was killed or stopped")                                                \
 	X(STOP,  "stop",  RULE_END_LIFE,   ON_NODE | ON_MODULE, false, 0,         0,                        \
 	  "to its peers like a kill, then SIGSTOP")                                                         \
+	X(STUCK, "stuck", RULE_FAULT,      ON_NODE,             true,  CMD_STUCK, CMD_UNSTUCK,              \
+	  "a sensor of a node stays at its reading")                                                         \
 	X(SURGE, "surge", RULE_FAULT,      ON_NODE | ON_MODULE, true,  CMD_SURGE, CMD_UNSURGE,              \
 	  "power on top of a load")                                                                         \
 	X(SWAP,  "swap",  RULE_PLUG,       ON_MODULE,           false, 0,         0,                        \
@@ -96,15 +104,21 @@ extern const char *const action_later[];
 
 /* `with:` of any action; what was not given is NaN, "" or 0. */
 struct action_with {
+	double ambient_c;      /* derate */
+	double bias_v;         /* bias */
+	double bias_a;         /* bias */
+	double bias_part;      /* bias */
 	double bypass_s;       /* close */
 	double c_part;         /* age */
 	double esr_part;       /* age */
+	double feed_part;      /* derate */
 	double gap_s;     /* swap */
 	double level_w;        /* load */
 	double power_w;   /* surge */
 	double precharge_ohm;  /* close */
 	double r_ohm;          /* short */
 	double ramp_s;         /* load, ramp, surge */
+	int sensor;            /* stuck */
 	int signal;            /* kill */
 	char to[TOPO_ID_MAX];  /* swap: the module that comes */
 	const struct yamldoc_node *last_sent; /* kill: while the file is read */
@@ -128,6 +142,9 @@ extern const struct action_with action_no_with; /* nothing is given */
 
 #define ACTION_OF(member) (offsetof(struct action_with, member) + 1)
 #define ACTION_LEASE ((size_t)-1) /* `for:` in seconds, NaN: without end */
+
+#define ACTION_INT_ ((size_t)1 << 31)
+#define ACTION_INT(member) (ACTION_OF(member) | ACTION_INT_) /* of an int */
 
 /* Word i of the command. */
 double action_word(enum script_kind, const struct action_with *, double for_s, size_t i);

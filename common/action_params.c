@@ -47,6 +47,28 @@ take_last_sent(struct decoder *d, const struct field *f, const struct yamldoc_no
 	((struct action_with *)target)->last_sent = v;
 }
 
+static const struct field with_bias[] = {
+	NUMBER("v", bias_v, UNIT_VOLT, -20, 20, NULL, "added to the reading of the bus voltage"),
+	NUMBER("i", bias_a, UNIT_AMPERE, -500, 500, NULL, "added to the reading of the feed current"),
+	NUMBER("gain", bias_part, UNIT_PERCENT, -1, 10, NULL,
+	       "part of the feed current that its reading has too much"),
+};
+
+static const char *const sensor_names[] = { "v", "i", NULL };
+static const struct field with_stuck[] = {
+	{ .key = "sensor",
+	  .type = FIELD_WORD,
+	  .offset = offsetof(struct action_with, sensor),
+	  .words = sensor_names,
+	  .dflt = "v",
+	  .doc = "v: of the bus voltage, i: of the feed current" },
+};
+
+static const struct field with_derate[] = {
+	NUMBER("feed", feed_part, UNIT_PERCENT, 0.01, 1, NULL, "part of the current limit that is left"),
+	NUMBER("ambient", ambient_c, UNIT_CELSIUS, -40, 120, NULL, "temperature of the air"),
+};
+
 static const char *const signal_words[] = { "KILL", NULL };
 static const struct field with_kill[] = {
 	{ .key = "signal",
@@ -94,22 +116,30 @@ static const struct schema schema_none = { .what = "with" };
 	static const struct schema schema_##name = { "with", "", with_##name, \
 		                                     sizeof with_##name / sizeof *with_##name }
 WITH(age);
+WITH(bias);
 WITH(close);
 WITH(cut);
+WITH(derate);
 WITH(kill);
 WITH(load);
 WITH(ramp);
 WITH(short);
+WITH(stuck);
 WITH(surge);
 WITH(swap);
 
 const struct action_params action_params[SCRIPT_KINDS_] = {
 	[SCRIPT_AGE] = { .with = &schema_age,
 	                 .words = { ACTION_OF(c_part), ACTION_OF(esr_part) } },
+	[SCRIPT_BIAS] = { .with = &schema_bias,
+	                  .words = { ACTION_OF(bias_v), ACTION_OF(bias_a), ACTION_OF(bias_part) } },
 	[SCRIPT_CLOSE] = { .with = &schema_close,
 	                   .words = { ACTION_OF(precharge_ohm), ACTION_OF(bypass_s) } },
 	[SCRIPT_CONT] = { .with = &schema_none },
 	[SCRIPT_CUT] = { .with = &schema_cut },
+	[SCRIPT_DERATE] = { .with = &schema_derate,
+	                    .words = { ACTION_OF(feed_part), ACTION_OF(ambient_c) } },
+	[SCRIPT_HANG] = { .with = &schema_none },
 	[SCRIPT_HEAL] = { .with = &schema_cut },
 	[SCRIPT_KILL] = { .with = &schema_kill },
 	[SCRIPT_LOAD] = { .with = &schema_load,
@@ -127,6 +157,7 @@ const struct action_params action_params[SCRIPT_KINDS_] = {
 	                   .words = { ACTION_OF(r_ohm), ACTION_LEASE } },
 	[SCRIPT_START] = { .with = &schema_none },
 	[SCRIPT_STOP] = { .with = &schema_none },
+	[SCRIPT_STUCK] = { .with = &schema_stuck, .words = { ACTION_INT(sensor) } },
 	[SCRIPT_SURGE] = { .with = &schema_surge,
 	                   .needs = { { "power", "what comes on top" } },
 	                   .words = { ACTION_OF(power_w), ACTION_OF(ramp_s) } },
@@ -152,28 +183,29 @@ const char *const action_later[] = {
 	/* clang-format off */
 	"agent_freeze",
 	"agent_reset",
-	"bias",
 	"brownout",
 	"corrupt",
 	"degrade",
-	"derate",
 	"duplicate",
 	"feed_loss",
 	"flood",
-	"hang",
 	"partition",
 	"reorder",
 	"sag",
-	"stuck",
 	NULL,
 	/* clang-format on */
 };
 
 /* In the order of the members. */
 const struct action_with action_no_with = {
+	.ambient_c = NAN,
+	.bias_v = NAN,
+	.bias_a = NAN,
+	.bias_part = NAN,
 	.bypass_s = NAN,
 	.c_part = NAN,
 	.esr_part = NAN,
+	.feed_part = NAN,
 	.gap_s = NAN,
 	.level_w = NAN,
 	.power_w = NAN,
@@ -190,6 +222,11 @@ action_word(enum script_kind kind, const struct action_with *with, double for_s,
 		return NAN;
 	if (at == ACTION_LEASE)
 		return for_s;
+	if (at & ACTION_INT_) {
+		int n;
+		memcpy(&n, (const char *)with + (at & ~ACTION_INT_) - 1, sizeof n);
+		return n;
+	}
 	memcpy(&x, (const char *)with + at - 1, sizeof x);
 	return x;
 }

@@ -125,18 +125,26 @@ struct core_in {
  * a for people. In alphabetical order. */
 #define CORE_CMD_TABLE(X)                                                                          \
 	X(CMD_AGE,     40, "age",     "c_part", "esr_part", NULL) /* supercapacitor: parts of what it is in the topology; NaN: stays */ \
+	X(CMD_BIAS,    32, "bias",    "v", "i", NULL) /* offsets on sensors of the bus voltage and the feed current; c: part on top of the current; NaN: none */ \
 	X(CMD_CLOSE,    3, "close",   "precharge_ohm", "bypass_s", NULL) /* b after closing; c = +1 resistor here, -1 at the peer */ \
 	X(CMD_CUT,      1, "cut",     NULL, NULL, NULL) /* open the contactors of link `chan` (the other end gets the same command) */ \
+	X(CMD_DERATE,  36, "derate",  "feed_part", "ambient_degc", NULL) /* of the feed's current limit; NaN: stays */ \
+	X(CMD_HANG,    30, "hang",    NULL, NULL, NULL) /* the firmware stops */                            \
 	X(CMD_HEAL,     2, "heal",    NULL, NULL, NULL) /* close it again by the rule of docs/models (pre-charge, then bypass) */ \
 	X(CMD_LOAD,     4, "load",    "level_w", "ramp_s", "W") /* built-in load */                        \
 	X(CMD_PLUG,    50, "plug",    NULL, NULL, NULL) /* of a module: its contacts close */              \
 	X(CMD_SC_CLOSE, 41, "sc_close", NULL, NULL, NULL) /* its string */                                  \
 	X(CMD_SC_OPEN,  42, "sc_open", NULL, NULL, NULL)                                                    \
 	X(CMD_SHORT,    5, "short",   "r_ohm", "for_s", "Ohm")  /* fault on the bus; b NaN: until CMD_UNSHORT */ \
+	X(CMD_STUCK,   34, "stuck",   "sensor", NULL, NULL) /* a: 0 bus voltage, 1 feed current */         \
 	X(CMD_SURGE,   51, "surge",   "power_w", "ramp_s", "W") /* on top of a load; until CMD_UNSURGE */  \
 	X(CMD_UNAGE,   43, "unage",   NULL, NULL, NULL)                                                    \
+	X(CMD_UNBIAS,  33, "unbias",  NULL, NULL, NULL)                                                    \
+	X(CMD_UNDERATE, 37, "underate", NULL, NULL, NULL)                                                  \
+	X(CMD_UNHANG,  31, "unhang",  NULL, NULL, NULL) /* a reset by hand, if it is still hung */          \
 	X(CMD_UNPLUG,  52, "unplug",  NULL, NULL, NULL) /* of a module: its contacts open */              \
 	X(CMD_UNSHORT,  6, "unshort", NULL, NULL, NULL)                                                   \
+	X(CMD_UNSTUCK, 35, "unstuck", NULL, NULL, NULL)                                                    \
 	X(CMD_UNSURGE, 53, "unsurge", NULL, NULL, NULL) /* falls in the ramp in which it rose */
 /* clang-format on */
 
@@ -168,7 +176,13 @@ struct core_cmd {
 	X(EV_FUSE, "fuse.trip", "link")         /* a: 1 fast, 2 I2t, b: current A, c: sub-step */           \
 	X(EV_SHED, "shed", "module")            /* module: switched off for lack of power; a: its priority */ \
 	X(EV_RESTORED, "restored", "module")    /* module: switched on again */                            \
-	X(EV_CALIBRATION, "calibration", "subject") /* a: 1 observable, 0 not; b: rank, c: unknowns, d: sigma */
+	X(EV_CALIBRATION, "calibration", "subject") /* a: 1 observable, 0 not; b: rank, c: unknowns, d: sigma */ \
+	X(EV_TRIP, "trip", "node")              /* power stages off; a: enum trip_cause, b: what was measured */ \
+	X(EV_TRIP_CLEAR, "trip.clear", "node")  /* and on again; the same */                               \
+	X(EV_HANG, "mcu.hang", "node")          /* its firmware stops */                                   \
+	X(EV_WATCHDOG, "watchdog.reset", "node") /* a: 1 the watchdog, 0 by hand */                        \
+	X(EV_MCU_UP, "mcu.up", "node")          /* its firmware runs again */                              \
+	X(EV_DERATED, "derated", "node")        /* a: 1 begins, 0 ends, b: part of the current limits that is left */
 
 enum event_code {
 	EV_NONE_,
@@ -177,6 +191,7 @@ enum event_code {
 #undef X
 	EV_END_
 };
+enum trip_cause { TRIP_OV = 1, TRIP_UV = 2, TRIP_OT = 3 };
 enum open_cause { OPEN_DEATH = 1, OPEN_CUT = 2, OPEN_FUSE = 3 };
 
 struct core_event {

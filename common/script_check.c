@@ -263,6 +263,38 @@ check_supercap(struct script_build *b, const struct script_action *a, const stru
 		             "'with: { c: ..., esr: ... }' is missing: what ages, and how much");
 }
 
+/* Faults of sensors want something to do, and a sensor. */
+static void
+check_sensor(struct script_build *b, const struct script_action *a, const struct yamldoc_node *at)
+{
+	const struct topo_node *n = &b->topo->nodes[a->target];
+	bool bias = a->kind == SCRIPT_BIAS;
+	if (!bias && a->kind != SCRIPT_STUCK)
+		return;
+	bool current = bias ? !isnan(a->with.bias_a) || !isnan(a->with.bias_part)
+	                    : a->with.sensor == 1;
+	if (bias && !current && isnan(a->with.bias_v))
+		decode_error(&b->d, at,
+		             "'with: { v: ..., i: ..., gain: ... }' is missing: what is read");
+	else if (current && !n->p.has_feed)
+		decode_error(&b->d, at, "%s: node '%s' has no feed", script_action_name(a->kind),
+		             n->id);
+}
+
+/* A derating wants something to do. */
+static void
+check_derate(struct script_build *b, const struct script_action *a, const struct yamldoc_node *at)
+{
+	const struct topo_node *n = &b->topo->nodes[a->target];
+	if (a->kind != SCRIPT_DERATE)
+		return;
+	if (isnan(a->with.feed_part) && isnan(a->with.ambient_c))
+		decode_error(&b->d, at,
+		             "'with: { feed: ..., ambient: ... }' is missing: what is derated");
+	else if (!isnan(a->with.feed_part) && !n->p.has_feed)
+		decode_error(&b->d, at, "derate: node '%s' has no feed", n->id);
+}
+
 static bool
 check_fault(struct script_build *b, struct state *s, const struct script_action *a,
             const struct yamldoc_node *at)
@@ -277,6 +309,8 @@ check_fault(struct script_build *b, struct state *s, const struct script_action 
 	if (!link)
 		check_up(b, s, a, at, false);
 	check_supercap(b, a, at);
+	check_derate(b, a, at);
+	check_sensor(b, a, at);
 	if (a->kind == SCRIPT_SURGE)
 		check_settable(b, a, at);
 	if (*latest && a->k <= fault_last_k(b, *latest))

@@ -108,6 +108,7 @@ fill_node(struct slice *s, const struct topo *t, uint32_t i)
 	s->kind = PROC_NODE;
 	strcpy(s->id, n->id);
 	s->init_v_v = n->p.v_init_v;
+	s->init_temp_c = n->p.thermal.ambient_c;
 	s->init_v_sc_v = n->p.has_store ? n->p.store.v_init_v : n->p.has_sc ? n->p.v_init_v : 0;
 	if (copy_node(&s->node, &n->p))
 		return -1;

@@ -131,6 +131,27 @@ static const struct field store_rows[] = {
 };
 static const struct table store_table = TABLE(store_rows);
 
+static const struct field thermal_rows[] = {
+	ROW(thermal_params, F64, ambient_c), ROW(thermal_params, F64, r_th_k_w),
+	ROW(thermal_params, F64, c_th_j_k),  ROW(thermal_params, F64, derate_c),
+	ROW(thermal_params, F64, max_c),     ROW(thermal_params, F64, least),
+	ROW(thermal_params, F64, restart_c),
+};
+static const struct table thermal_table = TABLE(thermal_rows);
+
+static const struct field mcu_rows[] = {
+	ROW(mcu_params, I64, watchdog_ns),
+	ROW(mcu_params, I64, boot_ns),
+};
+static const struct table mcu_table = TABLE(mcu_rows);
+
+static const struct field trip_rows[] = {
+	ROW(trip_params, F64, ov_v),        ROW(trip_params, F64, ov_clear_v),
+	ROW(trip_params, F64, uv_v),        ROW(trip_params, F64, uv_clear_v),
+	ROW(trip_params, I64, ov_delay_ns), ROW(trip_params, I64, restart_ns),
+};
+static const struct table trip_table = TABLE(trip_rows);
+
 static const struct field node_rows[] = {
 	ROW(node_params, F64, v_init_v),
 	ROW(node_params, BOOL, steady),
@@ -155,6 +176,9 @@ static const struct field node_rows[] = {
 	ROW(node_params, BOOL, sensors_realistic),
 	ROW_MAP(node_params, sensor, sensor_table),
 	ROW(node_params, BOOL, calibrates),
+	ROW_MAP(node_params, thermal, thermal_table),
+	ROW_MAP(node_params, trip, trip_table),
+	ROW_MAP(node_params, mcu, mcu_table),
 	ROW_LIST(node_params, "load_w", load_w.p, load_w.n, TOPO_PWL_MAX, pwl_table),
 	ROW(node_params, BOOL, has_conv),
 	ROW_MAP(node_params, conv, conv_table),
@@ -227,6 +251,7 @@ static const struct table start_table = TABLE(start_rows);
 		ROW(slice, I64, step_ns), ROW(slice, U32, substeps), ROW(slice, U32, port_period), \
 		ROW(slice, I64, start_k), ROW(slice, I64, end_k), ROW(slice, BOOL, restarted),     \
 		ROW(slice, F64, init_v_v), ROW(slice, F64, init_v_sc_v),                           \
+		ROW(slice, F64, init_temp_c),                                              \
 		ROW_LIST(slice, "chans", chans, n_chans, TOPO_DEGREE_MAX + TOPO_PORTS_MAX,         \
 	                 chan_table),                                                              \
 		ROW_LIST(slice, "cmds", cmds, n_cmds, CMDS_MAX, cmd_table),                        \

@@ -57,6 +57,25 @@ struct sensor_params {
 	int64_t refresh_ns;
 };
 
+/* Temperature of a node's power stages (docs/models/hardware.md). */
+struct thermal_params {
+	double ambient_c, r_th_k_w, c_th_j_k;
+	double derate_c, max_c;    /* current limits fall between these, to `least` of them */
+	double least, restart_c;
+};
+
+/* Its microcontroller. */
+struct mcu_params {
+	int64_t watchdog_ns;       /* 0: none */
+	int64_t boot_ns;
+};
+
+/* Comparators that switch the power stages off. */
+struct trip_params {
+	double ov_v, ov_clear_v, uv_v, uv_clear_v;
+	int64_t ov_delay_ns, restart_ns;
+};
+
 /* Averaged 4-switch converter with its own output and load (docs/models/converter.md). */
 struct conv_params {
 	double l_h, r_ohm, c_out_f, v_ref_v, kp, ki, kc, p_fixed_w, i_lim_a;
@@ -104,6 +123,9 @@ struct node_params {
 	bool sensors_realistic;    /* what its firmware sees: 12 bits, noise, gain and offset errors */
 	struct sensor_params sensor;
 	bool calibrates;           /* estimates the gains of its current sensors (docs/models/calibration.md) */
+	struct thermal_params thermal;
+	struct trip_params trip;
+	struct mcu_params mcu;
 	struct pwl load_w;         /* built-in constant-power load; n = 0: none */
 	bool has_conv;
 	struct conv_params conv;

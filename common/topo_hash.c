@@ -67,6 +67,22 @@ add_sensor(struct sha256 *h, const struct sensor_params *s)
 }
 
 static void
+add_hardware(struct sha256 *h, const struct node_params *p)
+{
+	const struct thermal_params *t = &p->thermal;
+	const struct trip_params *r = &p->trip;
+	const double reals[] = { t->ambient_c, t->r_th_k_w,  t->c_th_j_k, t->derate_c,
+		                 t->max_c,     t->least,     t->restart_c, r->ov_v,
+		                 r->ov_clear_v, r->uv_v,     r->uv_clear_v };
+	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
+		add_real(h, reals[i]);
+	add_u64(h, (uint64_t)r->ov_delay_ns);
+	add_u64(h, (uint64_t)r->restart_ns);
+	add_u64(h, (uint64_t)p->mcu.watchdog_ns);
+	add_u64(h, (uint64_t)p->mcu.boot_ns);
+}
+
+static void
 add_node(struct sha256 *h, const struct topo_node *n)
 {
 	const struct node_params *p = &n->p;
@@ -82,6 +98,7 @@ add_node(struct sha256 *h, const struct topo_node *n)
 	add_curve(h, &p->load_w);
 	if (p->has_conv)
 		add_conv(h, &p->conv);
+	add_hardware(h, p);
 	if (p->sensors_realistic)
 		add_sensor(h, &p->sensor);
 	if (p->has_store) {

@@ -77,6 +77,8 @@ init_protos(struct build *b)
 	b->proto_node.t.p.store.p_max_w = NAN;
 	b->proto_node.t.p.store.restore_w = NAN;
 	b->proto_node.t.p.store.damp_s = NAN;
+	b->proto_node.t.p.thermal.r_th_k_w = NAN;
+	b->proto_node.t.p.thermal.c_th_j_k = NAN;
 	b->proto_node.t.p.feed.r_d_ohm = NAN;
 	b->proto_node.t.p.feed.i_rated_a = NAN;
 	b->proto_node.t.p.feed.i_max_a = NAN;

@@ -6,6 +6,7 @@
 
 #include "topo_build.h"
 #include "topo_rules.h"
+#include "topo_rules.h"
 
 /* Gains of the distributed control where the file gives none. */
 static const struct build_gains gains_default = { .kv = 8, .kc = 400, .ki = 60 };
@@ -86,6 +87,55 @@ resolve_node(struct build *b, struct build_node *n)
 		resolve_feed(b, n);
 	if (!p->has_conv)
 		memset(&p->conv, 0, sizeof p->conv);
+}
+
+/* Losses with everything at its rating. */
+static double
+full_loss_w(const struct build *b, const struct build_node *node, uint32_t index)
+{
+	const struct topo_node *n = &node->t;
+	double w = 0;
+	if (n->p.has_feed)
+		w += THERMAL_FEED_V * n->p.feed.i_rated_a *
+		     (THERMAL_FEED_Q + THERMAL_FEED_K + THERMAL_FEED_R);
+	if (n->p.has_conv)
+		w += conv_full_loss_w(&n->p.conv);
+	if (n->p.has_store)
+		w += conv_full_loss_w(&n->p.store.conv);
+	for (size_t i = 0; i < n->n_links; i++) {
+		const struct topo_link *l = &b->links[n->links[i]].t;
+		if (l->has_conv && l->conv.node == index)
+			w += conv_full_loss_w(&l->conv.conv);
+	}
+	return w > THERMAL_LEAST_W ? w : THERMAL_LEAST_W;
+}
+
+static void
+resolve_hardware(struct build *b, uint32_t index)
+{
+	struct build_node *n = &b->nodes[index];
+	struct thermal_params *t = &n->t.p.thermal;
+	const struct trip_params *r = &n->t.p.trip;
+	if (isnan(t->r_th_k_w))
+		t->r_th_k_w = THERMAL_RISE_K / full_loss_w(b, n, index);
+	if (isnan(t->c_th_j_k))
+		t->c_th_j_k = THERMAL_TAU_S / t->r_th_k_w;
+	if (!(t->derate_c < t->max_c))
+		decode_error(&b->d, n->place,
+		             "node '%s': thermal.derate %g degC is not below thermal.max %g degC",
+		             n->t.id, t->derate_c, t->max_c);
+	if (!(t->restart_c < t->max_c))
+		decode_error(&b->d, n->place,
+		             "node '%s': thermal.restart %g degC is not below thermal.max %g degC",
+		             n->t.id, t->restart_c, t->max_c);
+	if (!(r->ov_clear_v < r->ov_v))
+		decode_error(&b->d, n->place,
+		             "node '%s': trips.ov_clear %g V is not below trips.ov %g V", n->t.id,
+		             r->ov_clear_v, r->ov_v);
+	if (!(r->uv_v < r->uv_clear_v))
+		decode_error(&b->d, n->place,
+		             "node '%s': trips.uv %g V is not below trips.uv_clear %g V", n->t.id,
+		             r->uv_v, r->uv_clear_v);
 }
 
 static void
@@ -180,6 +230,8 @@ build_resolve(struct build *b)
 		resolve_node(b, &b->nodes[i]);
 	for (size_t i = 0; i < b->n_links; i++)
 		resolve_link(b, (uint32_t)i);
+	for (size_t i = 0; i < b->n_nodes; i++)
+		resolve_hardware(b, (uint32_t)i);
 	for (size_t i = 0; i < b->n_modules && !b->d.nomem; i++)
 		resolve_module(b, (uint32_t)i);
 }

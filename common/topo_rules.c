@@ -65,6 +65,14 @@ conv_input_w(const struct conv_params *c, double v_in_v, double out_a)
 }
 
 double
+conv_full_loss_w(const struct conv_params *p)
+{
+	const double i = p->i_lim_a, f = p->f_sw_hz, v = THERMAL_FEED_V;
+
+	return p->p_fixed_w + (p->k_sw_s * f * i + 0.5 * p->c_oss_f * f * v) * v + p->r_ohm * i * i;
+}
+
+double
 store_target_v(const struct store_params *o)
 {
 	double min2 = o->v_min_v * o->v_min_v;

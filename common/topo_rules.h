@@ -31,6 +31,20 @@ double conv_input_w(const struct conv_params *, double v_in_v, double out_a);
 /* Highest power that a module draws at its input, W; class resistive: at v_nom. */
 double module_peak_w(const struct module_params *, double v_nom_v);
 
+/* Losses of a feed's own stage (docs/models/hardware.md): P_r (q + k x + r x^2), x the current over the
+ * rating, P_r = 48 V times the rating. Those of the 2 kW converter of docs/models/converter.md. */
+#define THERMAL_FEED_V 48.0
+#define THERMAL_FEED_Q 0.006
+#define THERMAL_FEED_K 0.0044
+#define THERMAL_FEED_R 0.0139
+/* Without a given r_th: rise with everything at its rating, and the least losses reckoned with; without
+ * c_th: time constant of a heat sink in moving air. */
+#define THERMAL_RISE_K 40.0
+#define THERMAL_LEAST_W 10.0
+#define THERMAL_TAU_S 300.0
+/* Losses of a converter at its current limit and 48 V. */
+double conv_full_loss_w(const struct conv_params *);
+
 /* Voltage of a string that is at its target. */
 double store_target_v(const struct store_params *);
 /* Of a supercapacitor's charge management (docs/models/supercap.md): its damping leaves alone what is

@@ -223,6 +223,42 @@ static const struct field fields_conv[] = {
 };
 static SCHEMA(conv, "converter", "Averaged 4-switch converter with its own output and load.");
 
+#define THERMAL(k, m, u, l, h, d, text) NUMBER(struct thermal_params, k, m, u, l, h, d, text)
+static const struct field fields_thermal[] = {
+	THERMAL("ambient", ambient_c, UNIT_CELSIUS, -40, 120, "25degC",
+	        "of the air, and of everything at t = 0"),
+	THERMAL("r_th", r_th_k_w, UNIT_K_PER_W, 1e-3, 100, NULL,
+	        "power stages to air; without it 40 K with everything at its rating"),
+	THERMAL("c_th", c_th_j_k, UNIT_J_PER_K, 1e-2, 1e6, NULL,
+	        "of the power stages; without it 300 s / r_th"),
+	THERMAL("derate", derate_c, UNIT_CELSIUS, -40, 200, "85degC",
+	        "from here to max the current limits of feed and converters fall"),
+	THERMAL("max", max_c, UNIT_CELSIUS, -40, 200, "105degC",
+	        "feed and converters are switched off"),
+	THERMAL("least", least, UNIT_PERCENT, 0, 1, "50%", "what is left of the limits at max"),
+	THERMAL("restart", restart_c, UNIT_CELSIUS, -40, 200, "80degC",
+	        "feed and converters are switched on again"),
+};
+static SCHEMA(thermal, "thermal", "Temperature of the power stages of a node.");
+
+#define TRIP(k, m, l, h, d, text) NUMBER(struct trip_params, k, m, UNIT_VOLT, l, h, d, text)
+static const struct field fields_trip[] = {
+	TRIP("ov", ov_v, 50, 60, "57V", "above it feed and converters are switched off"),
+	TIME(struct trip_params, "ov_delay", ov_delay_ns, 0, 1, "0s", "for this long"),
+	TRIP("ov_clear", ov_clear_v, 45, 60, "54V", "below it they are switched on again"),
+	TIME(struct trip_params, "restart", restart_ns, 0, 100, "100ms", "after this long below it"),
+	TRIP("uv", uv_v, 20, 47, "36V", "below it converters are off"),
+	TRIP("uv_clear", uv_clear_v, 20, 47.5, "40V", "above it they are on again"),
+};
+static SCHEMA(trip, "trips", "Comparators of a node that switch its power stages off.");
+
+static const struct field fields_mcu[] = {
+	TIME(struct mcu_params, "watchdog", watchdog_ns, 0, 3600, "100ms",
+	     "resets a hung firmware after this time; 0s: nothing does"),
+	TIME(struct mcu_params, "boot", boot_ns, 0, 60, "20ms", "from a reset to running firmware"),
+};
+static SCHEMA(mcu, "mcu", "The microcontroller of a node.");
+
 #define NODE(m) offsetof(struct build_node, t.p.m)
 static const struct field fields_node[] = {
 	CUSTOM("id", NULL, "name of the node; required"),
@@ -266,6 +302,10 @@ static const struct field fields_node[] = {
 	WORD(struct build_node, "shedding", t.p.shedding, switch_words, "on",
 	     "off: it never sheds a module, however overloaded it is"),
 	SUB(struct build_node, "gains", gains, schema_gains, "as mesh.gains, for this node"),
+	SUB(struct build_node, "thermal", t.p.thermal, schema_thermal,
+	    "temperature of the power stages, and derating"),
+	SUB(struct build_node, "mcu", t.p.mcu, schema_mcu, "microcontroller: watchdog"),
+	SUB(struct build_node, "trips", t.p.trip, schema_trip, "over- and under-voltage"),
 	BOOL(struct build_node, "allow_l_inflation", allow_l_inflation, "false",
 	     "as mesh.allow_l_inflation, for the links of this node"),
 };

@@ -23,6 +23,9 @@ static const struct {
 	[UNIT_PERCENT] = { "%", "a percentage", "5%", false },
 	[UNIT_BIT] = { "bit", "a bit rate", "100Mbit", true },
 	[UNIT_A2S] = { "A2s", "an I2t", "5000A2s", true },
+	[UNIT_CELSIUS] = { "degC", "a temperature", "25degC", false },
+	[UNIT_K_PER_W] = { "K/W", "a thermal resistance", "500mK/W", true },
+	[UNIT_J_PER_K] = { "J/K", "a heat capacity", "500J/K", true },
 	[UNIT_HERTZ] = { "Hz", "a frequency", "200kHz", true },
 };
 

@@ -28,6 +28,9 @@ enum unit {
 	UNIT_BIT,     /* bit per second */
 	UNIT_A2S,     /* A^2 s, the let-through of a fuse */
 	UNIT_HERTZ,
+	UNIT_CELSIUS, /* a temperature, degC */
+	UNIT_K_PER_W, /* a thermal resistance */
+	UNIT_J_PER_K, /* a heat capacity */
 	UNIT_END_,
 };
 

@@ -13,6 +13,8 @@
 #define FADE_S 0.2
 /* A joiner waits this many periods for a neighbour's state. */
 #define ADOPT_PERIODS 50
+/* A neighbour that says nothing for this many periods does not count. */
+#define SILENT_PERIODS 10
 
 void
 node_control_init(struct node_control *c, const struct node_params *p, size_t n_links,
@@ -53,12 +55,14 @@ node_control_hear(struct node_control *c, size_t l, const struct wave *w, bool f
 	p->dv_v = w->st_dv_v;
 	p->x = w->st_x;
 	p->age = (w->flags & WAVE_AGE_MASK) >> WAVE_AGE_SHIFT;
-	if (!p->known && fade && !c->adopting) {
+	if (!p->known && (fade || p->lost) && !c->adopting) {
 		p->off_dv_v = p->dv_v - c->dv_v;
 		p->off_x = p->x - c->x;
 		p->ramp = 1;
 	}
 	p->known = true;
+	p->lost = false;
+	p->silent = 0;
 }
 
 struct neighbours {
@@ -75,6 +79,8 @@ node_control_gather(struct node_control *c, const bool *closed)
 
 	for (size_t l = 0; l < c->n_links; l++) {
 		struct node_control_peer *p = &c->peer[l];
+		if (p->known && ++p->silent > SILENT_PERIODS)
+			*p = (struct node_control_peer){ .lost = true };
 		if (!closed[l] || !p->known)
 			continue;
 		nb.n++;
@@ -158,7 +164,7 @@ node_control_step(struct node_control *c, struct node_feed *f, double bus_v, dou
 	if (c->age >= NODE_CONTROL_AGE_NONE || c->adopting)
 		return;
 	if (!c->limited)
-		c->x = feed_a / f->i_rated_a;
+		c->x = feed_a / node_feed_available_a(f);
 	else
 		c->x += RELAY_GAIN * nb.dx;
 	if (c->kind != CONTROL_CONSENSUS)

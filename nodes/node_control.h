@@ -23,6 +23,8 @@ struct node_control_peer {
 	bool known;     /* a STATE has arrived since the link closed */
 	double dv_v, x; /* its last STATE */
 	uint32_t age;
+	uint32_t silent; /* periods without one */
+	bool lost;       /* it was known, and has been silent for too long */
 	double off_dv_v, off_x; /* difference when the link closed */
 	double ramp;            /* 1 -> 0: part of it that is still left out */
 };
@@ -51,6 +53,12 @@ node_control_due(const struct node_control *c, int64_t k)
 }
 /* A link to neighbour l opened. */
 void node_control_forget(struct node_control *, size_t l);
+/* Neighbour l was known, and says nothing any more though its link is closed. */
+static inline bool
+node_control_lost(const struct node_control *c, size_t l)
+{
+	return c->peer[l].lost;
+}
 /* A message of neighbour l; `fade`: its difference is to come in slowly (the link closed while the
  * mesh ran). */
 void node_control_hear(struct node_control *, size_t l, const struct wave *, bool fade);

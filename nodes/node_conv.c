@@ -30,6 +30,9 @@ node_conv_init(struct node_conv *c, enum node_conv_kind kind, const struct conv_
 		.ki = p->ki,
 		.kc_ohm = p->kc,
 		.i_lim_a = p->i_lim_a,
+		.i_full_a = p->i_lim_a,
+		.off_v = OFF_V,
+		.on_v = ON_V,
 		.p_fixed_w = p->p_fixed_w,
 		.k_sw = p->k_sw_s * p->f_sw_hz,
 		.c_sw = 0.5 * p->c_oss_f * p->f_sw_hz,
@@ -135,7 +138,7 @@ node_conv_begin(struct node_conv *c, size_t s, double bus_v, double *g_s, double
 		c->served = true;
 		c->in_avg_a = 0;
 	}
-	c->on = bus_v >= (c->on ? OFF_V : ON_V);
+	c->on = bus_v >= (c->on ? c->off_v : c->on_v) && !c->tripped;
 	if (c->kind != NODE_CONV_LOAD) {
 		c->face_a = c->load_a[s];
 		c->face_s = c->line_s[s];

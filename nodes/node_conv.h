@@ -31,6 +31,8 @@ struct node_conv {
 	/* fixed */
 	enum node_conv_kind kind;
 	double dt_s, l_h, r_ohm, kp_s, ki, kc_ohm, i_lim_a;
+	double i_full_a; /* i_lim at full rating */
+	double off_v, on_v; /* input under-voltage lock-out */
 	double p_fixed_w;
 	double k_sw; /* K_sw f: input current per ampere of I */
 	double c_sw; /* C_oss f/2, S */
@@ -44,6 +46,7 @@ struct node_conv {
 	double vo_m[TOPO_SUBSTEPS_MAX]; /* output at the midpoints, made by the step */
 	bool closed;
 	double i_ref_a; /* NODE_CONV_STORE: reference of the current, per sub-step */
+	bool tripped; /* switched off by the node */
 	/* state */
 	bool on;
 	double i_a, q_a;

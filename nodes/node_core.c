@@ -16,7 +16,9 @@
 #include "link_conv.h"
 #include "node_control.h"
 #include "node_conv.h"
+#include "node_hw.h"
 #include "node_link.h"
+#include "node_mcu.h"
 #include "node_plant.h"
 #include "node_port.h"
 #include "node_protect.h"
@@ -36,6 +38,8 @@ struct node_core {
 	int64_t fault_end_k; /* the fault clears itself in this step */
 	size_t n_links, n_ports;
 	struct node_plant plant;
+	struct node_hw hw;
+	struct node_mcu mcu;
 	struct node_control control;
 	struct node_protect protect;
 	struct node_trim *trim; /* NULL: sensors are taken as they are */
@@ -68,6 +72,7 @@ static const struct {
 	{ "served", "1" }, { "fault_g", "S" }, { "source_j", "J" }, { "useful_j", "J" },
 	{ "loss_j", "J" }, { "fault_j", "J" }, { "stored_j", "J" }, { "line_j", "J" },
 	{ "abandoned_j", "J" }, { "unserved_j", "J" }, { "v_meas", "V" }, { "feed_i_meas", "A" },
+	{ "temp", "degC" }, { "available", "1" },
 }, link_fields[] = {
 	{ "state", "1" }, { "i", "A" }, { "i_avg", "A" }, { "net_j", "J" }, { "wave_j", "J" },
 	{ "loss_j", "J" },
@@ -238,14 +243,15 @@ node_core_frame(const void *core, union rec_word *w)
 		p->v_max_v,      p->store ? p->store->v_v : p->v_sc_v,
 		c->control.dv_v, c->control.di_v,
 		c->control.x,    f->i_a,
-		p->feed_avg_a,   f->i_rated_a > 0 ? f->i_a / f->i_rated_a : 0,
+		p->feed_avg_a,   node_feed_available_a(f) > 0 ? f->i_a / node_feed_available_a(f) : 0,
 		p->load_p_w,     s.served,
 		p->g_fault,      s.source_j,
 		s.useful_j,      s.loss_j,
 		p->fault_j,      s.stored_j,
 		s.line_j,        s.abandoned_j,
 		s.unserved_j,    c->sense.v.value,
-		c->sense.feed_a,
+		c->sense.feed_a, c->hw.thermal.temp_c,
+		f->part,
 	};
 
 	w = put(w, own, N_NODE);
@@ -474,6 +480,9 @@ node_core_create(const struct slice *s, void **core, struct err *err)
 	node_core_init_chans(c);
 	if (s->start_k == 0 && s->node.steady)
 		node_core_init_steady(c);
+	const struct node_hw_parts parts = { &c->plant, c->links, c->n_links };
+	node_hw_init(&c->hw, s, &parts);
+	node_mcu_init(&c->mcu, &s->node.mcu, s->step_ns);
 	if (node_core_init_sense(c) < 0 ||
 	    node_trim_create(s, &c->sense, c->n_links, &c->trim, err) < 0 ||
 	    node_core_make_fields(c) < 0) {
@@ -525,6 +534,45 @@ node_core_supercap_command(struct node_core *c, const struct core_cmd *cmd)
 	return 0;
 }
 
+/* A reset takes the set-point to its default; firmware that starts knows nothing of before, and takes
+ * up with its neighbours like that of a node that returns. */
+static void
+node_core_mcu(struct node_core *c, enum node_mcu_change change)
+{
+	const struct slice *s = c->slice;
+
+	if (change == MCU_RESETS)
+		c->plant.feed.v_set_v = c->plant.feed.v0_v;
+	if (change != MCU_STARTS)
+		return;
+	node_control_init(&c->control, &s->node, c->n_links, c->step_s, true);
+	node_protect_init(&c->protect, c->control.period_k * s->step_ns, c->n_links, s->index,
+	                  c->plant.v_v);
+	for (size_t p = 0; p < c->n_ports; p++) {
+		node_protect_add(&c->protect, s->chans[c->n_links + p].priority);
+		c->ports[p].order = 0;
+	}
+}
+
+/* CMD_BIAS, CMD_STUCK and their ends. */
+static void
+node_core_sensor_command(struct node_core *c, const struct core_cmd *cmd)
+{
+	const bool begins = cmd->kind == CMD_BIAS || cmd->kind == CMD_STUCK;
+	struct node_sensor *feed = node_sense_feed(&c->sense);
+
+	if (cmd->kind == CMD_BIAS || cmd->kind == CMD_UNBIAS) {
+		node_sensor_bias(&c->sense.v, begins && !isnan(cmd->a) ? cmd->a : 0, 0);
+		if (feed)
+			node_sensor_bias(feed, begins && !isnan(cmd->b) ? cmd->b : 0,
+			                 begins && !isnan(cmd->c) ? cmd->c : 0);
+		return;
+	}
+	c->sense.v.stuck = begins && !(cmd->a == 1);
+	if (feed)
+		feed->stuck = begins && cmd->a == 1;
+}
+
 static void
 node_core_bus_command(struct node_core *c, const struct core_cmd *cmd, struct core_events *ev)
 {
@@ -536,6 +584,20 @@ node_core_bus_command(struct node_core *c, const struct core_cmd *cmd, struct co
 	case CMD_SC_OPEN:
 	case CMD_UNAGE:
 		booked_j = node_core_supercap_command(c, cmd);
+		break;
+	case CMD_BIAS:
+	case CMD_STUCK:
+	case CMD_UNBIAS:
+	case CMD_UNSTUCK:
+		node_core_sensor_command(c, cmd);
+		break;
+	case CMD_HANG:
+	case CMD_UNHANG:
+		node_core_mcu(c, node_mcu_command(&c->mcu, cmd, ev));
+		break;
+	case CMD_DERATE:
+	case CMD_UNDERATE:
+		node_hw_command(&c->hw, cmd);
 		break;
 	case CMD_LOAD:
 		pwl_track_set(&c->load, cmd->k * c->slice->step_ns, cmd->a,
@@ -573,6 +635,7 @@ node_core_inputs(struct node_core *c, int64_t k, const struct core_in *in,
 	if (first)
 		node_core_catch_up(c, k);
 	c->started = true;
+	node_core_mcu(c, node_mcu_step(&c->mcu, k, ev));
 	for (size_t l = 0; l < c->n_links; l++)
 		node_link_input(&c->links[l], node_core_bus(c, l), k, first, &in[l], ev);
 	if (k == c->fault_end_k) {
@@ -741,6 +804,9 @@ node_core_firmware(struct node_core *c)
 	}
 	node_control_step(&c->control, &c->plant.feed, c->sense.v.value, node_core_feed_a(c), closed,
 	                  waiting);
+	for (size_t i = 0; i < c->n_links; i++)
+		if (node_control_lost(&c->control, i))
+			node_protect_forget(&c->protect, i);
 }
 
 /* Loading of the own feed, or what the neighbours' frames say of theirs. */
@@ -749,8 +815,8 @@ node_core_loading(const struct node_core *c)
 {
 	const struct node_feed *f = &c->plant.feed;
 
-	return f->i_rated_a > 0 ? node_core_feed_a(c) / f->i_rated_a
-	                        : node_control_loading(&c->control);
+	return node_feed_available_a(f) > 0 ? node_core_feed_a(c) / node_feed_available_a(f)
+	                                    : node_control_loading(&c->control);
 }
 
 static void
@@ -764,7 +830,7 @@ node_core_hear(struct node_core *c, int64_t k, const struct core_in *in)
 			node_control_forget(&c->control, i);
 			node_protect_forget(&c->protect, i);
 			node_trim_forget(c->trim, i);
-		} else if (in[i].kind == CORE_IN_MSG && l->closed_k < k) {
+		} else if (in[i].kind == CORE_IN_MSG && l->closed_k < k && node_mcu_runs(&c->mcu)) {
 			node_control_hear(&c->control, i, &in[i].msg->wave, l->closed_k > 0);
 			if (in[i].msg->wave.flags & WAVE_STATE)
 				node_protect_hear(&c->protect, i, in[i].msg->wave.flags);
@@ -777,7 +843,7 @@ node_core_hear(struct node_core *c, int64_t k, const struct core_in *in)
 static void
 node_core_messages(struct node_core *c, int64_t k, bool state, struct core_msg *const *out)
 {
-	bool may_close = true;
+	bool may_close = node_mcu_runs(&c->mcu);
 
 	for (size_t i = 0; i < c->n_links; i++)
 		if (node_link_is_closing(&c->links[i]))
@@ -811,29 +877,42 @@ node_core_served(struct node_core *c, int64_t k, struct core_events *ev)
 	core_event_add(ev, k, EV_UNSERVED, -1, c->unserved, 0, 0, 0);
 }
 
+/* What the firmware does in step k. */
+static void
+node_core_sense_and_act(struct node_core *c, int64_t k, bool due, const double *vm,
+                        const double *load_w, struct core_events *ev)
+{
+	const struct node_sense_view view = node_core_view(c, vm, load_w);
+	const bool period = (k + 1) % c->control.period_k == 0;
+
+	node_sense_step(&c->sense, k + 1, &view);
+	if (c->plant.store)
+		(void)node_sensor_read(&c->sense_sc, k + 1, c->store.conv.out.v_v);
+	if (period)
+		node_trim_step(c->trim, k + 1, &c->sense, ev);
+	if (due)
+		node_core_firmware(c);
+	if (c->plant.store && period)
+		node_store_manage(&c->store, c->control.tc_s, c->sense.v.value, c->sense_sc.value);
+	if (period && c->slice->node.shedding == SWITCH_ON)
+		node_protect_step(&c->protect, c->ports, c->sense.v.value, node_core_loading(c));
+}
+
 static void
 node_core_step(void *core, int64_t k, const struct core_in *in, struct core_msg *const *out,
                const struct core_cmd *cmds, size_t n_cmds, struct core_events *ev)
 {
 	struct node_core *c = core;
 	double vm[TOPO_SUBSTEPS_MAX], load_w[TOPO_SUBSTEPS_MAX];
-	bool due = node_control_due(&c->control, k);
+	const struct node_hw_parts parts = { &c->plant, c->links, c->n_links };
 
 	node_core_inputs(c, k, in, cmds, n_cmds, ev);
+	const bool runs = node_mcu_runs(&c->mcu), due = runs && node_control_due(&c->control, k);
 	node_core_hear(c, k, in);
 	node_core_plant(c, k, vm, load_w, out, ev);
-	const struct node_sense_view view = node_core_view(c, vm, load_w);
-	node_sense_step(&c->sense, k + 1, &view);
-	if (c->plant.store)
-		(void)node_sensor_read(&c->sense_sc, k + 1, c->store.conv.out.v_v);
-	if ((k + 1) % c->control.period_k == 0)
-		node_trim_step(c->trim, k + 1, &c->sense, ev);
-	if (due)
-		node_core_firmware(c);
-	if (c->plant.store && (k + 1) % c->control.period_k == 0)
-		node_store_manage(&c->store, c->control.tc_s, c->sense.v.value, c->sense_sc.value);
-	if ((k + 1) % c->control.period_k == 0 && c->slice->node.shedding == SWITCH_ON)
-		node_protect_step(&c->protect, c->ports, c->sense.v.value, node_core_loading(c));
+	node_hw_step(&c->hw, k, &parts, ev);
+	if (runs)
+		node_core_sense_and_act(c, k, due, vm, load_w, ev);
 	node_core_messages(c, k, due, out);
 	node_core_served(c, k, ev);
 }

@@ -12,7 +12,8 @@ node_feed_init(struct node_feed *f, const struct feed_params *p, double dt_s)
 	f->v0_v = f->v_set_v = p->v0_v;
 	f->i_max_a = p->i_max_a;
 	f->i_rated_a = p->i_rated_a;
-	f->e_max_v = p->i_max_a * p->r_d_ohm;
+	f->e_max_v = f->e_full_v = p->i_max_a * p->r_d_ohm;
+	f->part = 1;
 	f->lag = p->tau_s > 0;
 	if (f->lag) {
 		double a = dt_s / (2 * p->tau_s);
@@ -22,6 +23,16 @@ node_feed_init(struct node_feed *f, const struct feed_params *p, double dt_s)
 		f->ka_s = 1 / p->r_d_ohm;
 		f->keep = 0;
 	}
+}
+
+void
+node_feed_allow(struct node_feed *f, double part)
+{
+	assert(part >= 0 && part <= 1);
+	f->part = part;
+	f->e_max_v = f->e_full_v * part;
+	if (!(part > 0))
+		f->i_a = 0;
 }
 
 bool

@@ -15,6 +15,8 @@ struct node_feed {
 	double v_set_v; /* v0 + dv + di, set by the control */
 	double ka_s;    /* a/((1 + a) R_d): slope of i_m over the voltage below v_set */
 	double keep;    /* 1/(1 + a): part of i in i_m */
+	double e_full_v; /* e_max at full rating */
+	double part;    /* of rating and limit that it may use now; 0: off */
 	double e_max_v; /* I_max R_d: droop at which the current limit is reached */
 	bool lag;       /* tau > 0 */
 	double i_a;     /* state */
@@ -44,6 +46,16 @@ static inline void
 node_feed_end(struct node_feed *f, double i_m)
 {
 	f->i_a = f->lag ? 2 * i_m - f->i_a : i_m;
+}
+
+/* Of rating and limit; at 0 its output opens at once. */
+void node_feed_allow(struct node_feed *, double part);
+
+/* Rating that is there now. */
+static inline double
+node_feed_available_a(const struct node_feed *f)
+{
+	return f->i_rated_a * f->part;
 }
 
 /* The target is 0 or the limit at this bus voltage: the feed does not control. */

@@ -33,6 +33,7 @@ node_sense_init(struct node_sense *s, const struct slice *slice, int64_t period_
 		                  .tc_s = (double)period_k * (double)slice->step_ns * 1e-9,
 		                  .feed_a = p->feed.i_a,
 		                  .v_was_v = p->v_v };
+	node_sensor_init(&s->feed, SENSOR_FEED_I, 0, slice, p->feed.i_a);
 	node_sensor_init(&s->v, SENSOR_BUS_V, 0, slice, p->v_v);
 	if (!slice->node.sensors_realistic)
 		return 0;
@@ -62,6 +63,14 @@ node_sense_free(struct node_sense *s)
 {
 	free(s->terminals);
 	s->terminals = NULL;
+}
+
+struct node_sensor *
+node_sense_feed(struct node_sense *s)
+{
+	if (s->n == 0)
+		return &s->feed;
+	return s->terminals[0].kind == TERMINAL_FEED ? &s->terminals[0].sensor : NULL;
 }
 
 /* Means over a step of what constant power draws, per watt: of the load and of ports. */
@@ -138,7 +147,7 @@ node_sense_step(struct node_sense *s, int64_t k, const struct node_sense_view *w
 {
 	(void)node_sensor_read(&s->v, k, w->plant->v_v);
 	if (s->n == 0) {
-		s->feed_a = w->plant->feed.i_a;
+		s->feed_a = node_sensor_read(&s->feed, k, w->plant->feed.i_a);
 		return;
 	}
 	const struct draws d = node_sense_draws(w);

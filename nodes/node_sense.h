@@ -44,6 +44,7 @@ struct node_sense {
 	int64_t period_k; /* control period, steps */
 	double tc_s;
 	struct node_sensor v;
+	struct node_sensor feed; /* ideal; a realistic one is that of the terminal */
 	double feed_a;    /* into the bus, last reading */
 	double v_was_v;   /* reading at the end of the last control period */
 	double slope_v_s; /* its rise over the last control period */
@@ -70,6 +71,9 @@ void node_sense_free(struct node_sense *);
 
 /* Frame k, after step k-1. */
 void node_sense_step(struct node_sense *, int64_t k, const struct node_sense_view *);
+
+/* The sensor of the feed current; NULL: there is no feed. */
+struct node_sensor *node_sense_feed(struct node_sense *);
 
 /* What terminal t carries: mean of the readings over the last control period, A out of the bus. */
 static inline double

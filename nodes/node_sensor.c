@@ -50,9 +50,20 @@ node_sensor_convert(const struct node_sensor *s, double x)
 	return s->lo + s->lsb * (double)(int32_t)code;
 }
 
+void
+node_sensor_bias(struct node_sensor *s, double offset, double part)
+{
+	s->bias = offset;
+	s->bias_part = part;
+}
+
 double
 node_sensor_read(struct node_sensor *s, int64_t k, double x)
 {
+	if (s->stuck)
+		return s->value;
+	if (s->bias != 0 || s->bias_part != 0)
+		x = x * (1 + s->bias_part) + s->bias;
 	if (s->ideal) {
 		s->value = x;
 		return x;

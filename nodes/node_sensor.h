@@ -23,6 +23,8 @@ struct node_sensor {
 	int64_t period_k; /* steps between two readings */
 	double gain, offset, noise, lsb, lo, hi;
 	struct rng rng;
+	bool stuck;                 /* a fault: stays at its reading */
+	double bias, bias_part;     /* a fault: on top of x, and per x */
 	double sum;   /* of x since the last reading */
 	int64_t n;    /* how many */
 	double value; /* last reading */
@@ -36,6 +38,9 @@ void node_sensor_init(struct node_sensor *, enum sensor_kind, uint32_t part, con
 
 /* Frame k: x is the true value, of a current its mean over step k-1. Returns the reading. */
 double node_sensor_read(struct node_sensor *, int64_t k, double x);
+
+/* A fault: reads x (1 + part) + offset instead of x; both 0: none. */
+void node_sensor_bias(struct node_sensor *, double offset, double part);
 
 /* Frame k brings a new reading. */
 static inline bool

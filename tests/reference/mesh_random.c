@@ -1,4 +1,5 @@
 #include "mesh_random.h"
+#include "tests/support/small_mesh.h"
 
 #include <assert.h>
 #include <math.h>
@@ -119,6 +120,7 @@ make_node(struct mesh_random *r, struct topo_node *n, size_t i, bool feeds)
 		.kc_per_s = 400,
 		.ki_v_per_s = 60,
 		.v_nom_v = 48,
+		SMALL_MESH_HARDWARE,
 	};
 	double rated = mesh_random_in(r, 20, 80);
 	n->p.feed = (struct feed_params){ .v0_v = 48.5,

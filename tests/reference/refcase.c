@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "json_tree.h"
+#include "tests/support/small_mesh.h"
 
 static _Noreturn void
 die(const char *path, const char *what)
@@ -94,6 +95,7 @@ read_node(struct topo_node *n, size_t i, const struct json *j, double v_init)
 		.has_feed = f != NULL,
 		.control = CONTROL_NONE,
 		.v_nom_v = 48,
+		SMALL_MESH_HARDWARE,
 	};
 	if (f)
 		n->p.feed = (struct feed_params){

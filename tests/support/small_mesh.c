@@ -32,13 +32,7 @@ small_mesh_init(struct small_mesh *m, size_t n)
 			.kc_per_s = 400,
 			.ki_v_per_s = 60,
 			.v_nom_v = 48,
-			.sensor = { .v_gain = 1e-3,
-			            .i_gain = 10e-3,
-			            .v_offset_v = 64.0 / 4096,
-			            .i_offset_a = 512.0 / 4096,
-			            .noise_lsb = 0.5,
-			            .i_range_a = 256,
-			            .refresh_ns = 500000 },
+			SMALL_MESH_HARDWARE,
 		};
 	}
 }

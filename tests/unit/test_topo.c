@@ -184,6 +184,12 @@ START_TEST(every_key)
 	ck_assert(told(DIAG_NOTE, "agents are parsed but do not act"));
 	ck_assert(t->nodes[0].p.sensors_realistic && t->nodes[1].p.sensors_realistic);
 	ck_assert(t->nodes[0].p.calibrates && t->nodes[1].p.calibrates);
+	/* Nothing at node b that could get warm: 40 K at the least losses, and 300 s. */
+	ck_assert_double_eq_tol(b->p.thermal.r_th_k_w, 4, 1e-12);
+	ck_assert_double_eq_tol(b->p.thermal.c_th_j_k, 75, 1e-9);
+	/* a has a feed of 3 kW that loses 2.43 % at its rating. */
+	ck_assert_double_eq_tol(a->p.thermal.r_th_k_w, 40 / (0.0243 * 3000), 1e-9);
+	ck_assert(a->p.thermal.max_c == 105 && a->p.trip.ov_v == 57 && a->p.trip.uv_v == 36);
 	ck_assert(b->p.sensor.v_gain == 0.002 && b->p.sensor.i_gain == 0.02 &&
 	          b->p.sensor.v_offset_v == 1e-3 && b->p.sensor.i_offset_a == 2e-3);
 	ck_assert(b->p.sensor.noise_lsb == 0.25 && b->p.sensor.i_range_a == 100 &&
