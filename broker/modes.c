@@ -187,6 +187,21 @@ modes_store(struct modes_work *w, size_t i)
 	couple(w, w->e[i], w->sc[i], -v * damp, 1);
 }
 
+/* A converter at a link end: constant power at its bus, a source of it at the far one. */
+static void
+modes_link_conv(struct modes_work *w, size_t i)
+{
+	const struct topo_link *k = &w->t->links[i];
+	uint32_t n = k->conv.node, far = n == k->a ? k->b : k->a;
+	const struct link_conv_state *s = &w->l->conv[i];
+	if (w->v[n] >= 0)
+		conductance(w, w->v[n], w->t->nodes[n].p.c_bus_f, NO_STATE, 0,
+		            power_slope(s->in_w, w->l->v_v[n]));
+	if (w->v[far] >= 0 && !s->limited)
+		conductance(w, w->v[far], w->t->nodes[far].p.c_bus_f, NO_STATE, 0,
+		            power_slope(-s->link_a * w->l->v_v[far], w->l->v_v[far]));
+}
+
 static void
 modes_bus(struct modes_work *w, size_t i)
 {
@@ -224,6 +239,8 @@ modes_plant(struct modes_work *w)
 	for (size_t i = 0; i < t->n_links; i++) {
 		const struct topo_link *k = &t->links[i];
 		int s = w->li[i];
+		if (k->has_conv)
+			modes_link_conv(w, i);
 		if (s < 0)
 			continue;
 		couple(w, s, s, -k->p.r_ohm, k->p.l_eff_h);

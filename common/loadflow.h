@@ -74,6 +74,8 @@ int loadflow_create(const struct topo *, struct loadflow **ret, struct err *);
 /* `index`: node or link; LOADFLOW_FEED: the node whose feed is lost. */
 void loadflow_solve(struct loadflow *, enum loadflow_fault, uint32_t index,
                     struct loadflow_verdict *);
+/* Of what the last solve found; loadflow_solve() does it. */
+void loadflow_judge(const struct loadflow *, struct loadflow_verdict *);
 /* Set-points back to v0, no shorts. */
 void loadflow_reset(struct loadflow *);
 /* Linearised, around the solution (it must be one): change of all bus voltages per ampere into

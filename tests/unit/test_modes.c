@@ -97,6 +97,24 @@ START_TEST(capacitor)
 }
 END_TEST
 
+START_TEST(link_converter)
+{
+	/* Between two such buses: a load of what the converter takes at one, a source of P at the
+	 * other. A lossless one of 2 kW and a cable that loses 17 mW. */
+	compute(HEAD "nodes:\n  - { id: a, supercap: none, c_bus: 20mF, feed: { v0: 48V, droop: "
+	             "10mOhm, i_rated: 100A, tau: 0s } }\n"
+	             "  - { id: b, supercap: none, c_bus: 30mF, feed: { v0: 48V, droop: 10mOhm, "
+	             "i_rated: 100A, tau: 0s }, load: [[0s, 3kW, 0s]] }\n"
+	             "links: [ { between: [b, a], r: 10uOhm, fuse: none, converter: { at: a, r: "
+	             "0Ohm, p_fixed: 0W, k_sw: 0s, c_oss: 0F, power: [[0s, -2kW, 0s]] } } ]\n");
+	double va = (48 + sqrt(48 * 48 - 4 * 0.01 * 2000)) / 2;
+	double vb = (48 + sqrt(48 * 48 - 4 * 0.01 * 1000)) / 2;
+	ck_assert_uint_eq(m->n, 2);
+	has((100 - 2000 / (va * va)) / 20e-3, 0, 1e-9);
+	has((100 - 3000 / (vb * vb) + 2000 / (vb * vb)) / 30e-3, 0, 1e-6);
+}
+END_TEST
+
 START_TEST(feed_lag)
 {
 	/* C dv/dt = i + P/V^2 v, tau di/dt = -v/R - i: s^2 + s (1/tau - g) + (1/R - P/V^2)/(C tau),
@@ -214,6 +232,7 @@ main(void)
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, exponential);
 	tcase_add_test(c, capacitor);
+	tcase_add_test(c, link_converter);
 	tcase_add_test(c, feed_lag);
 	tcase_add_test(c, cable);
 	tcase_add_test(c, supercap);
