@@ -1,6 +1,6 @@
 /*
- * expr_build.h - the tree of an expression, shared by its reader (expr_parse.c) and its evaluation
- * (expr.c). Not for users of expr.h.
+ * expr_build.h - the tree of an expression, shared by its reader (expr_reader.c, expr_parse.c) and
+ * its evaluation (expr.c). Not for users of expr.h.
  */
 #ifndef VL_EXPR_BUILD_H
 #define VL_EXPR_BUILD_H
