@@ -137,6 +137,7 @@ json_nodes(struct json_out *j, const struct shot *s)
 		json_out_real(j, "feed_i_a", n->feed_i_a);
 		json_out_real(j, "loading", n->loading);
 		json_out_real(j, "load_w", n->load_w);
+		json_out_real(j, "temp_degc", n->temp_c);
 		if (!isnan(n->calib_rank)) {
 			json_out_real(j, "calib_rank", n->calib_rank);
 			json_out_real(j, "calib_unknowns", n->calib_unknowns);

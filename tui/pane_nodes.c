@@ -124,6 +124,18 @@ nodes_load(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum styl
 	words_scaled(buf, s->nodes[row].load_w, "W", 0);
 }
 
+static void
+nodes_temp(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum style *style)
+{
+	double temp_c = s->nodes[row].temp_c;
+
+	(void)style;
+	if (isnan(temp_c))
+		snprintf(buf, TABLE_CELL_MAX, "-");
+	else
+		snprintf(buf, TABLE_CELL_MAX, "%.0fC", temp_c);
+}
+
 /* Rank of what is known of the current sensors, of the unknowns. */
 static void
 nodes_calib(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum style *style)
@@ -195,6 +207,7 @@ static const struct table_column columns[] = {
 	{ "CP", 7, false, 15, nodes_conv_p, NULL },
 	{ "FEED", 9, false, 5, nodes_feed, NULL },
 	{ "LOAD", 6, false, 10, nodes_load, NULL },
+	{ "T", 4, false, 9, nodes_temp, NULL },
 	{ "OWNS", 8, true, 6, nodes_owns, NULL },
 	{ "INC", 3, false, 11, nodes_inc, NULL },
 	{ "CAL", 5, false, 13, nodes_calib, NULL },

@@ -120,6 +120,7 @@ view_node_get(struct view *v, const char *id, struct err *err)
 		return NULL;
 	view_proc_init(&n->proc, id);
 	n->v_v = n->v_min_v = n->v_max_v = n->v_sc_v = n->feed_i_a = n->loading = n->load_w = NAN;
+	n->temp_c = NAN;
 	n->sc_p_w = n->sc_soc = n->conv_v = n->conv_i_a = n->conv_p_w = NAN;
 	n->calib_rank = n->calib_unknowns = NAN;
 	n->nominal_v = v->nominal_v;

@@ -87,6 +87,7 @@ struct shot_node {
 	double conv_v, conv_i_a, conv_p_w; /* its own converter: output, inductor, into its load; NaN: none */
 	double feed_i_a, feed_p_w, loading;
 	double load_w;
+	double temp_c; /* of its power stages */
 	double calib_rank, calib_unknowns; /* of the current sensors; NaN: the node does not calibrate */
 	bool served;
 	char owns[VIEW_OWNS_MAX];   /* "m1 m5", cut with "+n" */

@@ -110,6 +110,7 @@ view_node_feed(struct view *v, const struct telem_msg *m, int64_t wall_ns, struc
 	n->feed_i_a = telem_number(m, "feed_i_avg_a", telem_number(m, "feed_i_a", NAN));
 	n->loading = telem_number(m, "loading", NAN);
 	n->load_w = telem_number(m, "load_p_w", NAN);
+	n->temp_c = telem_number(m, "temp_degc", NAN);
 	n->calib_rank = telem_number(m, "calib_rank", NAN);
 	n->calib_unknowns = telem_number(m, "calib_unknowns", NAN);
 	n->served = telem_number(m, "served", 1) != 0;

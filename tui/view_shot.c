@@ -104,6 +104,7 @@ shot_node_of(const struct view_node *n, int64_t wall_ns, struct shot_node *o)
 		.feed_p_w = NAN,
 		.loading = NAN,
 		.load_w = n->load_w,
+		.temp_c = n->temp_c,
 		.calib_rank = n->calib_rank,
 		.calib_unknowns = n->calib_unknowns,
 		.served = n->served,
@@ -126,7 +127,7 @@ shot_node_of(const struct view_node *n, int64_t wall_ns, struct shot_node *o)
 	if (o->fresh == FRESH_LOST)
 		o->v_v = o->v_min_v = o->v_max_v = o->soc = o->sc_v = o->sc_p_w =
 			o->conv_v = o->conv_i_a = o->conv_p_w = o->feed_i_a = o->feed_p_w = o->loading =
-			o->load_w = o->calib_rank = o->calib_unknowns = NAN;
+			o->load_w = o->temp_c = o->calib_rank = o->calib_unknowns = NAN;
 }
 
 /* One link, and what it does to the sums of its nodes. */

@@ -48,7 +48,8 @@ struct view_node {
 	struct view_proc proc;
 	bool has_at, has_feed, has_sc;
 	double at_x, at_y, nominal_v;
-	double v_v, v_min_v, v_max_v, v_sc_v, sc_p_w, sc_soc, conv_v, conv_i_a, conv_p_w, feed_i_a, loading, load_w;
+	double v_v, v_min_v, v_max_v, v_sc_v, sc_p_w, sc_soc, conv_v, conv_i_a, conv_p_w, feed_i_a, loading, load_w,
+		temp_c;
 	double calib_rank, calib_unknowns;
 	bool served;
 	struct view_spark spark;

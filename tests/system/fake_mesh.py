@@ -94,7 +94,8 @@ def node_messages(mesh, n, dt):
     joule["loss"] += sum(i * i * LINK_OHM[link] / 2 for link, i in links) * dt
     yield f"t1.node.{n}", common(
         mesh, n, mesh="rack8", v_v=v, v_min_v=v - 0.02, v_max_v=v + 0.02, v_sc_v=v, feed_i_a=feed_i,
-        feed_i_avg_a=feed_i, loading=feed_i / RATED_A, load_p_w=mesh.load[n], served=1, fault_g_s=0.0,
+        feed_i_avg_a=feed_i, loading=feed_i / RATED_A, load_p_w=mesh.load[n], served=1,
+        temp_degc=41.0, available=1.0, fault_g_s=0.0,
         source_j=joule["source"], useful_j=joule["useful"], loss_j=joule["loss"], unserved_j=0.0)
     for link, i in links:
         yield f"t1.link.{link}", common(mesh, n, end=n, link_state=2 if mesh.closed(link) else 0, i_a=i,

@@ -116,7 +116,7 @@ hear_all(int64_t k, int64_t seq, int64_t wall_ns)
 	     "v_max_v", 48.5, "feed_i_avg_a", 10.0, "loading", 0.25, "load_p_w", 0.0, "source_j",
 	     1000 + 484 * t_s, "useful_j", 0.0, "loss_j", 2 * t_s, "unserved_j", 0.0, END);
 	hear(TELEM_NODE, "b", 1, k, seq, wall_ns, TELEM_RUNNING, "v_v", 48.0, "v_min_v", 47.0,
-	     "v_max_v", 48.1, "v_sc_v", 24.0, "load_p_w", 288.0, "source_j", 0.0, "useful_j",
+	     "v_max_v", 48.1, "v_sc_v", 24.0, "temp_degc", 61.5, "load_p_w", 288.0, "source_j", 0.0, "useful_j",
 	     288 * t_s, "loss_j", 1 * t_s, "unserved_j", 0.0, END);
 	hear(TELEM_NODE, "c", 1, k, seq, wall_ns, TELEM_RUNNING, "v_v", 47.8, "load_p_w", 0.0,
 	     "v_sc_v", 40.0, "sc_soc", 0.6, "sc_p_w", 120.0,
@@ -160,6 +160,8 @@ START_TEST(sums)
 	ck_assert_str_eq(shot.modules[0].owner_id, "c");
 	/* energies over 0.1 s of plant time */
 	ck_assert_double_eq_tol(shot.head.gen_w, 484, 1e-6);
+	ck_assert_double_eq(shot.nodes[1].temp_c, 61.5);
+	ck_assert(isnan(shot.nodes[0].temp_c));
 	ck_assert_double_eq_tol(shot.head.load_w, 288 + 180, 1e-6);
 	ck_assert_double_eq_tol(shot.head.loss_w, 2 + 1 + 10, 1e-6);
 	ck_assert_double_eq_tol(shot.head.unserved_j, 3, 1e-12);
