@@ -50,6 +50,8 @@ static const struct argument {
 	[EV_BAD_MSG] = { { "reason", NUMBER } },
 	[EV_SHED] = { { "priority", NUMBER } },
 	[EV_RESTORED] = { { "priority", NUMBER } },
+	[EV_ADJ_DOWN] = { { "silent_s", NUMBER } },
+	[EV_ADJ_UP] = { { "after_s", NUMBER } },
 	[EV_CALIBRATION] = { { "state", KNOWN },
 	                     { "rank", NUMBER },
 	                     { "unknowns", NUMBER },
@@ -96,6 +98,14 @@ chan_id(const struct topo *t, size_t proc, int32_t chan)
 		return t->links[n->links[c]].id;
 	c -= n->n_links;
 	return c < n->n_ports ? t->ports[n->ports[c]].id : NULL;
+}
+
+/* The process behind a link of a node. */
+static const char *
+neighbour(const struct topo *t, size_t proc, int32_t chan)
+{
+	const struct topo_link *l = &t->links[t->nodes[proc].links[chan]];
+	return t->nodes[l->a == proc ? l->b : l->a].id;
 }
 
 static const char *
@@ -167,6 +177,11 @@ each_argument(const struct events *ev, const struct events_item *it,
 	double number;
 	/* A fault is on a link or on the bus; other events name their own kind of channel, or none.
 	 */
+	bool adjacency = it->e.code == EV_ADJ_DOWN || it->e.code == EV_ADJ_UP;
+	if (adjacency && id && it->proc < t->n_nodes) {
+		put(arg, "subject", neighbour(t, it->proc, it->e.chan), 0);
+		put(arg, "by", runview_id(ev->view, it->proc), 0);
+	}
 	if (it->e.code == EV_FAULT)
 		put(arg, id ? "link" : "node", id ? id : runview_id(ev->view, it->proc), 0);
 	else
@@ -178,6 +193,8 @@ each_argument(const struct events *ev, const struct events_item *it,
 	}
 	if (it->e.code != EV_FAULT || !(x[0] >= 0 && x[0] < CMD_END_))
 		return;
+	if ((x[0] == CMD_CUT || x[0] == CMD_HEAL) && x[1] > 0)
+		put(arg, "only", x[1] == CUT_POWER ? "power" : "channel", 0);
 	const struct command *c = &commands[(size_t)x[0]];
 	if (c->a && !isnan(x[1]))
 		put(arg, c->a, NULL, x[1]);

@@ -203,6 +203,37 @@ command(struct supervisor *s, const struct request *r, struct sup_msg m)
 	}
 }
 
+static bool
+outside(double x, double hi)
+{
+	return !isnan(x) && !(x >= 0 && x <= hi);
+}
+
+/* Words of a fault on the channel; false: refused. */
+static bool
+channel_words(struct supervisor *s, const struct request *r, struct sup_msg *m)
+{
+	/* What the receiver has room for when the script asks for nothing (channel_room()). */
+	const double most_s = 0.05;
+	if (m->fault != CMD_DEGRADE) {
+		m->a = r->only;
+		if (isnan(r->only) || r->only == CUT_POWER || r->only == CUT_CHANNEL)
+			return true;
+		refuse(s, r, "%s: only is neither 1 (power) nor 2 (channel)", r->verb);
+		return false;
+	}
+	m->a = r->loss;
+	m->b = r->delay_s;
+	m->c = r->jitter_s;
+	if (outside(r->loss, 1))
+		refuse(s, r, "degrade: loss is not in [0, 1]");
+	else if (outside(r->delay_s, most_s) || outside(r->jitter_s, most_s))
+		refuse(s, r, "degrade: delay_s or jitter_s is not in [0, %g] s", most_s);
+	else
+		return true;
+	return false;
+}
+
 static void
 request_fault(struct supervisor *s, const struct request *r)
 {
@@ -213,6 +244,7 @@ request_fault(struct supervisor *s, const struct request *r)
 	} table[] = { { "cut", true, CMD_CUT },
 		      { "heal", true, CMD_HEAL },
 		      { "close", true, CMD_CLOSE },
+		      { "degrade", true, CMD_DEGRADE },
 		      { "load", false, CMD_LOAD },
 		      { "short", false, CMD_SHORT } };
 	const struct topo *t = s->par->topo;
@@ -238,6 +270,9 @@ request_fault(struct supervisor *s, const struct request *r)
 	m.b = m.fault == CMD_CLOSE ? r->bypass_s : m.fault == CMD_LOAD ? r->ramp_s : r->for_s;
 	if (m.fault == CMD_LOAD && isnan(m.b))
 		m.b = LOAD_RAMP_S;
+	bool channel = m.fault == CMD_CUT || m.fault == CMD_HEAL || m.fault == CMD_DEGRADE;
+	if (channel && !channel_words(s, r, &m))
+		return;
 	if (m.fault == CMD_LOAD && !(r->level_w >= 0 && r->level_w <= 1e6))
 		refuse(s, r, "load: level_w is not in [0, 1e6] W");
 	else if (m.fault == CMD_SHORT && !(r->r_ohm >= 1e-6 && r->r_ohm <= 1e6))
@@ -342,6 +377,7 @@ supervisor_request_serve(struct supervisor *s)
 		{ "start", request_process }, { "stop", request_process },
 		{ "cont", request_process },  { "cut", request_fault },
 		{ "heal", request_fault },    { "close", request_fault },
+		{ "degrade", request_fault },
 		{ "load", request_fault },    { "short", request_fault },
 		{ "pause", request_time },    { "resume", request_time },
 		{ "step", request_time },     { "speed", request_time },

@@ -1,4 +1,4 @@
-/* Things done to a running mesh by hand: kill stop cont start cut heal close load short. */
+/* Things done to a running mesh by hand: kill stop cont start cut heal close degrade load short. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -185,19 +185,33 @@ const struct verb verb_start = {
 
 /* ---- cut, heal, close ------------------------------------------------------------------- */
 
-enum { LINK_ID, LINK_TIMEOUT, LINK_MESH };
+enum { LINK_ID, LINK_ONLY, LINK_TIMEOUT, LINK_MESH };
 static const struct opt link_opts[] = {
 	[LINK_ID] = { "LINK", 0, OPT_TEXT, OPT_POSITIONAL | OPT_REQUIRED | OPT_ID, "LINK", "a link",
 	              UNIT_NONE },
+	[LINK_ONLY] = { "only", 'o', OPT_CHOICE, 0, "power|channel",
+	                "the contactors alone, or the communication alone", UNIT_NONE },
 	[LINK_TIMEOUT] = OPT_ROW_TIMEOUT,
 	[LINK_MESH] = OPT_ROW_MESH,
 };
 
 static int
+act_on_link(struct verb_call *c, const char *what, const char *done)
+{
+	const struct opt_value *v = c->v;
+	/* enum cut_only, in the order of the choices */
+	const struct client_arg args[] = {
+		{ "target", v[LINK_ID].text, 0 },
+		{ "only", NULL, v[LINK_ONLY].given ? (double)v[LINK_ONLY].choice + 1 : NAN },
+	};
+	return act(c, &v[LINK_MESH], &v[LINK_TIMEOUT], what, ID_LINK, args, 2, done);
+}
+
+static int
 run_cut(struct verb_call *c)
 {
-	const struct client_arg args[] = { { "target", c->v[LINK_ID].text, 0 } };
-	int status = act(c, &c->v[LINK_MESH], &c->v[LINK_TIMEOUT], "cut", ID_LINK, args, 1, "open");
+	const struct opt_value *only = &c->v[LINK_ONLY];
+	int status = act_on_link(c, "cut", only->given && only->choice == 1 ? "silent" : "open");
 	if (!status)
 		verb_next(c, "Next: voltloom heal %s | voltloom top", c->v[LINK_ID].text);
 	return status;
@@ -206,17 +220,21 @@ run_cut(struct verb_call *c)
 static int
 run_heal(struct verb_call *c)
 {
-	const struct client_arg args[] = { { "target", c->v[LINK_ID].text, 0 } };
-	int status =
-		act(c, &c->v[LINK_MESH], &c->v[LINK_TIMEOUT], "heal", ID_LINK, args, 1, "healing");
+	int status = act_on_link(c, "heal", "healing");
 	if (!status)
 		verb_next(c, "Next: voltloom events --since 1s | voltloom top");
 	return status;
 }
 
 const struct verb verb_cut = {
-	"cut",           GROUP_BREAK, "open the contactors of a link", "voltloom cut n1-n2\n", NULL,
-	LIST(link_opts), run_cut,
+	"cut",
+	GROUP_BREAK,
+	"open the contactors of a link, and silence its channel",
+	"voltloom cut n1-n2\n"
+	"voltloom cut n1-n2 --only channel   # power flows on, the control is deaf\n",
+	NULL,
+	LIST(link_opts),
+	run_cut,
 };
 const struct verb verb_heal = {
 	"heal",
@@ -226,6 +244,51 @@ const struct verb verb_heal = {
 	NULL,
 	LIST(link_opts),
 	run_heal,
+};
+
+enum { DEGRADE_ID, DEGRADE_LOSS, DEGRADE_DELAY, DEGRADE_JITTER, DEGRADE_TIMEOUT, DEGRADE_MESH };
+static const struct opt degrade_opts[] = {
+	[DEGRADE_ID] = { "LINK", 0, OPT_TEXT, OPT_POSITIONAL | OPT_REQUIRED | OPT_ID, "LINK",
+	                 "a link", UNIT_NONE },
+	[DEGRADE_LOSS] = { "loss", 'l', OPT_VALUE, 0, "5%", "share of frames that are lost",
+	                   UNIT_PERCENT },
+	[DEGRADE_DELAY] = { "delay", 'd', OPT_TIME, 0, "2ms", "delay, up to 50ms", UNIT_NONE },
+	[DEGRADE_JITTER] = { "jitter", 'j', OPT_TIME, 0, "500us", "further delay up to this",
+	                     UNIT_NONE },
+	[DEGRADE_TIMEOUT] = OPT_ROW_TIMEOUT,
+	[DEGRADE_MESH] = OPT_ROW_MESH,
+};
+
+static int
+run_degrade(struct verb_call *c)
+{
+	const struct opt_value *v = c->v, *delay = &v[DEGRADE_DELAY], *jitter = &v[DEGRADE_JITTER];
+	const struct client_arg args[] = {
+		{ "target", v[DEGRADE_ID].text, 0 },
+		{ "loss", NULL, v[DEGRADE_LOSS].given ? v[DEGRADE_LOSS].real : NAN },
+		{ "delay_s", NULL, delay->given ? (double)delay->ns * 1e-9 : NAN },
+		{ "jitter_s", NULL, jitter->given ? (double)jitter->ns * 1e-9 : NAN },
+	};
+	bool any = v[DEGRADE_LOSS].given || delay->given || jitter->given;
+	int status = act(c, &v[DEGRADE_MESH], &v[DEGRADE_TIMEOUT], "degrade", ID_LINK, args, 4,
+	                 any ? "channel changed" : "channel as in the topology");
+	if (!status)
+		verb_next(c, "Next: voltloom events --since 1s | voltloom degrade %s",
+		          v[DEGRADE_ID].text);
+	return status;
+}
+
+const struct verb verb_degrade = {
+	"degrade",
+	GROUP_BREAK,
+	"make the channel of a link worse",
+	"voltloom degrade l3 --loss 5% --delay 2ms\n"
+	"voltloom degrade l3                        # as in the topology again\n",
+	"What is not named stays as it is. The channel carries the frames of the control, not the "
+	"power\n"
+	"(docs/models/channel.md). Drills know more: voltloom drill --actions.",
+	LIST(degrade_opts),
+	run_degrade,
 };
 
 enum { CLOSE_ID, CLOSE_PRECHARGE, CLOSE_BYPASS, CLOSE_TIMEOUT, CLOSE_MESH };

@@ -46,24 +46,37 @@ enum action_rule {
 	  "closes a link that is open")                                                                     \
 	X(CONT,  "cont",  RULE_BEGIN_LIFE, ON_NODE | ON_MODULE, false, 0,         0,                        \
 	  "ends a stop; acts like a start")                                                                 \
+	X(CORRUPT, "corrupt", RULE_FAULT,  ON_LINK | ON_NODE,   true,  CMD_CORRUPT, CMD_CORRUPT,            \
+	  "flips bits in frames of the channel")                                                            \
 	X(CUT,   "cut",   RULE_LINK,       ON_LINK | ON_NODE,   true,  CMD_CUT,   0,                        \
-	  "opens a link at both ends; on a node: all its closed links")                                     \
+	  "opens a link at both ends and silences its channel; on a node: all its closed links")            \
+	X(DEGRADE, "degrade", RULE_FAULT,  ON_LINK | ON_NODE,   true,  CMD_DEGRADE, CMD_DEGRADE,            \
+	  "makes the channel worse")                                                                        \
+	X(DUPLICATE, "duplicate", RULE_FAULT, ON_LINK | ON_NODE, true, CMD_DUPLICATE, CMD_DUPLICATE,        \
+	  "sends frames of the channel twice")                                                              \
+	X(FLOOD, "flood", RULE_FAULT,      ON_LINK | ON_NODE,   true,  CMD_FLOOD, CMD_FLOOD,                \
+	  "foreign traffic takes a part of the channel's rate")                                             \
 	X(DERATE, "derate", RULE_FAULT,    ON_NODE,             true,  CMD_DERATE, CMD_UNDERATE,            \
 	  "lowers the current limit of a node's feed, or heats its air")                                     \
 	X(HANG,  "hang",  RULE_FAULT,      ON_NODE,             true,  CMD_HANG,  CMD_UNHANG,               \
 	  "a node's firmware stops, until its watchdog resets it or `for:` ends")                            \
 	X(HEAL,  "heal",  RULE_LINK,       ON_LINK | ON_NODE,   false, CMD_HEAL,  0,                        \
-	  "closes a link that was cut; on a node: all its cut links")                                       \
+	  "ends a cut; on a node: of all its links")                                       \
 	X(KILL,  "kill",  RULE_END_LIFE,   ON_NODE | ON_MODULE, false, 0,         0,                        \
 	  "SIGKILL; from step K on every neighbour's link is open")                                         \
 	X(LOAD,  "load",  RULE_LEVEL,      ON_NODE | ON_MODULE, true,  CMD_LOAD,  0,                        \
 	  "takes a node's built-in load, or a module of class fixed, to a level")                            \
+	X(PARTITION, "partition", RULE_LINK, ON_NODE,           true,  CMD_CUT,   0,                        \
+	  "cuts the closed links between groups of nodes: [n1, n2] from all others, or [[n1, n2], [n3]] "   \
+	  "also from each other")                                                                           \
 	X(PLUG,  "plug",  RULE_PLUG,       ON_MODULE,           true,  CMD_PLUG,  0,                        \
 	  "puts a module that was pulled, or began with `plugged: false`, into its slot")                  \
 	X(RAMP,  "ramp",  RULE_LEVEL,      ON_NODE | ON_MODULE, false, CMD_LOAD,  0,                        \
 	  "takes a load to a level in a straight line")                                                     \
 	X(RELAY_KILL, "relay_kill", RULE_RELAY, ON_RELAY,       false, 0,         0,                        \
 	  "SIGKILL to the relay; it comes back, and no step takes notice")                                 \
+	X(REORDER, "reorder", RULE_FAULT,  ON_LINK | ON_NODE,   true,  CMD_REORDER, CMD_REORDER,            \
+	  "holds frames of the channel back, so that later ones overtake them")                             \
 	X(SC_OPEN, "sc_open", RULE_FAULT,  ON_NODE,             true,  CMD_SC_OPEN, CMD_SC_CLOSE,           \
 	  "the string of a supercapacitor opens; it keeps its charge")                                     \
 	X(SHORT, "short", RULE_FAULT,      ON_NODE,             true,  CMD_SHORT, 0,                        \
@@ -104,28 +117,38 @@ extern const char *const action_later[];
 
 /* `with:` of any action; what was not given is NaN, "" or 0. */
 struct action_with {
-	double ambient_c;      /* derate */
-	double bias_v;         /* bias */
-	double bias_a;         /* bias */
-	double bias_part;      /* bias */
-	double bypass_s;       /* close */
-	double c_part;         /* age */
-	double esr_part;       /* age */
-	double feed_part;      /* derate */
-	double gap_s;     /* swap */
-	double level_w;        /* load */
-	double power_w;   /* surge */
-	double precharge_ohm;  /* close */
-	double r_ohm;          /* short */
-	double ramp_s;         /* load, ramp, surge */
-	int sensor;            /* stuck */
-	int signal;            /* kill */
-	char to[TOPO_ID_MAX];  /* swap: the module that comes */
+	double ambient_c;                /* derate */
+	double bias_v;                   /* bias */
+	double bias_a;                   /* bias */
+	double bias_part;                /* bias */
+	double burst_enter, burst_leave; /* degrade */
+	double by_s;                     /* reorder */
+	double bypass_s;                 /* close */
+	double c_part;                   /* age */
+	double delay_s;                  /* degrade */
+	double esr_part;                 /* age */
+	double feed_part;                /* derate */
+	double gap_s;                    /* swap */
+	double jitter_s;                 /* degrade */
+	double level_w;                  /* load */
+	double loss;                     /* degrade */
+	double only;                     /* cut, heal: enum cut_only */
+	double power_w;                  /* surge */
+	double precharge_ohm;            /* close */
+	double r_ohm;                    /* short */
+	double ramp_s;                   /* load, ramp, surge */
+	double rate_bit_s;               /* degrade, flood */
+	double share;                    /* corrupt, duplicate, reorder */
+	double size;                     /* flood: B */
+	int sensor;                      /* stuck */
+	int signal;                      /* kill */
+	char to[TOPO_ID_MAX];            /* swap: the module that comes */
 	const struct yamldoc_node *last_sent; /* kill: while the file is read */
-	char end[TOPO_ID_MAX]; /* close: at which end the resistor is */
+	char end[TOPO_ID_MAX];           /* close: at which end the resistor is */
+	char toward[TOPO_ID_MAX];        /* channel: the node that receives */
 };
 
-enum { ACTION_NEEDS_MAX = 2, ACTION_WORDS = 3 };
+enum { ACTION_NEEDS_MAX = 2, ACTION_WORDS = 6 };
 
 /* How an action takes its parameters. */
 struct action_params {
@@ -133,7 +156,7 @@ struct action_params {
 	struct {
 		const char *key, *what; /* "level", "the power to go to": an error without it */
 	} needs[ACTION_NEEDS_MAX];
-	/* a, b, c of the command: ACTION_OF(member of struct action_with), ACTION_LEASE, or 0: NaN
+	/* a to f of the command: ACTION_OF(member of struct action_with), ACTION_LEASE, or 0: NaN
 	 */
 	size_t words[ACTION_WORDS];
 };

@@ -32,12 +32,70 @@ static const struct field with_close[] = {
 	       "whichever is later"),
 };
 
+static void
+decode_only(struct decoder *d, const struct field *f, const struct yamldoc_node *v, void *target)
+{
+	static const char *const words[] = { "power", "channel" };
+	struct action_with *with = target;
+	if (v->kind == YAMLDOC_SCALAR && !strcmp(v->text, "power")) {
+		with->only = CUT_POWER;
+	} else if (v->kind == YAMLDOC_SCALAR &&
+	           (!strcmp(v->text, "channel") || !strcmp(v->text, "communication"))) {
+		with->only = CUT_CHANNEL;
+	} else {
+		const char *text = v->kind == YAMLDOC_SCALAR ? v->text : yamldoc_what(v);
+		struct diag *g = decode_error(d, v, "%s: '%.40s' is neither power nor channel",
+		                              f->key, text);
+		decode_suggest(g, text, words, 2, "values");
+	}
+}
+
+#define TOWARD                                            \
+	{                                                 \
+		.key = "toward", .type = FIELD_NAME,      \
+		.offset = offsetof(struct action_with, toward), \
+		.doc = "only what this node receives"     \
+	}
+
+static const struct field with_corrupt[] = {
+	NUMBER("share", share, UNIT_PERCENT, 0, 1, NULL, "of the frames; required"),
+	TOWARD,
+};
+
 static const struct field with_cut[] = {
 	{ .key = "only",
 	  .type = FIELD_CUSTOM,
-	  .doc = "power or channel",
-	  .effect = EFFECT_REFUSED,
-	  .effect_text = "cutting power or channel alone is not available in this release" },
+	  .decode = decode_only,
+	  .doc = "power (the contactors) or channel (the communication; also: communication)" },
+};
+
+static const struct field with_degrade[] = {
+	NUMBER("loss", loss, UNIT_PERCENT, 0, 1, NULL, "share of frames that are lost"),
+	NUMBER("delay", delay_s, UNIT_SECOND, 0, 1, NULL, "delay behind the sending"),
+	NUMBER("jitter", jitter_s, UNIT_SECOND, 0, 1, NULL, "further delay, uniform up to this"),
+	NUMBER("rate", rate_bit_s, UNIT_BIT, 1e3, 1e12, NULL, "bit rate per second"),
+	NUMBER("burst", burst_enter, UNIT_PERCENT, 0, 1, NULL,
+	       "chance per frame that a burst of losses begins"),
+	NUMBER("burst_leave", burst_leave, UNIT_PERCENT, 1e-4, 1, NULL,
+	       "chance per frame that it ends"),
+	TOWARD,
+};
+
+static const struct field with_duplicate[] = {
+	NUMBER("share", share, UNIT_PERCENT, 0, 1, NULL, "of the frames; required"),
+	TOWARD,
+};
+
+static const struct field with_flood[] = {
+	NUMBER("rate", rate_bit_s, UNIT_BIT, 1e3, 1e9, NULL, "bits per second; required"),
+	NUMBER("size", size, UNIT_NONE, 64, 1500, "400", "bytes per frame"),
+	TOWARD,
+};
+
+static const struct field with_reorder[] = {
+	NUMBER("share", share, UNIT_PERCENT, 0, 1, NULL, "of the frames; required"),
+	NUMBER("by", by_s, UNIT_SECOND, 1e-6, 1, "2ms", "how long they are held back"),
+	TOWARD,
 };
 
 static void
@@ -118,11 +176,16 @@ static const struct schema schema_none = { .what = "with" };
 WITH(age);
 WITH(bias);
 WITH(close);
+WITH(corrupt);
 WITH(cut);
+WITH(degrade);
+WITH(duplicate);
+WITH(flood);
 WITH(derate);
 WITH(kill);
 WITH(load);
 WITH(ramp);
+WITH(reorder);
 WITH(short);
 WITH(stuck);
 WITH(surge);
@@ -136,11 +199,24 @@ const struct action_params action_params[SCRIPT_KINDS_] = {
 	[SCRIPT_CLOSE] = { .with = &schema_close,
 	                   .words = { ACTION_OF(precharge_ohm), ACTION_OF(bypass_s) } },
 	[SCRIPT_CONT] = { .with = &schema_none },
-	[SCRIPT_CUT] = { .with = &schema_cut },
+	[SCRIPT_CORRUPT] = { .with = &schema_corrupt,
+	                     .needs = { { "share", "which part of the frames" } },
+	                     .words = { ACTION_OF(share) } },
+	[SCRIPT_CUT] = { .with = &schema_cut, .words = { ACTION_OF(only) } },
+	[SCRIPT_DEGRADE] = { .with = &schema_degrade,
+	                     .words = { ACTION_OF(loss), ACTION_OF(delay_s), ACTION_OF(jitter_s),
+	                                ACTION_OF(rate_bit_s), ACTION_OF(burst_enter),
+	                                ACTION_OF(burst_leave) } },
+	[SCRIPT_DUPLICATE] = { .with = &schema_duplicate,
+	                       .needs = { { "share", "which part of the frames" } },
+	                       .words = { ACTION_OF(share) } },
+	[SCRIPT_FLOOD] = { .with = &schema_flood,
+	                   .needs = { { "rate", "how many bits per second" } },
+	                   .words = { ACTION_OF(rate_bit_s), ACTION_OF(size) } },
 	[SCRIPT_DERATE] = { .with = &schema_derate,
 	                    .words = { ACTION_OF(feed_part), ACTION_OF(ambient_c) } },
 	[SCRIPT_HANG] = { .with = &schema_none },
-	[SCRIPT_HEAL] = { .with = &schema_cut },
+	[SCRIPT_HEAL] = { .with = &schema_cut, .words = { ACTION_OF(only) } },
 	[SCRIPT_KILL] = { .with = &schema_kill },
 	[SCRIPT_LOAD] = { .with = &schema_load,
 	                  .needs = { { "level", "the power to go to" } },
@@ -152,6 +228,10 @@ const struct action_params action_params[SCRIPT_KINDS_] = {
 	                  .needs = { { "level", "where the ramp ends" },
 	                             { "time", "how long the ramp takes" } },
 	                  .words = { ACTION_OF(level_w), ACTION_OF(ramp_s) } },
+	[SCRIPT_PARTITION] = { .with = &schema_cut, .words = { ACTION_OF(only) } },
+	[SCRIPT_REORDER] = { .with = &schema_reorder,
+	                     .needs = { { "share", "which part of the frames" } },
+	                     .words = { ACTION_OF(share), ACTION_OF(by_s) } },
 	[SCRIPT_SHORT] = { .with = &schema_short,
 	                   .needs = { { "r", "the resistance of the fault" } },
 	                   .words = { ACTION_OF(r_ohm), ACTION_LEASE } },
@@ -184,13 +264,7 @@ const char *const action_later[] = {
 	"agent_freeze",
 	"agent_reset",
 	"brownout",
-	"corrupt",
-	"degrade",
-	"duplicate",
 	"feed_loss",
-	"flood",
-	"partition",
-	"reorder",
 	"sag",
 	NULL,
 	/* clang-format on */
@@ -202,15 +276,26 @@ const struct action_with action_no_with = {
 	.bias_v = NAN,
 	.bias_a = NAN,
 	.bias_part = NAN,
+	.burst_enter = NAN,
+	.burst_leave = NAN,
+	.by_s = NAN,
 	.bypass_s = NAN,
 	.c_part = NAN,
+	.delay_s = NAN,
 	.esr_part = NAN,
 	.feed_part = NAN,
 	.gap_s = NAN,
+	.jitter_s = NAN,
 	.level_w = NAN,
+	.loss = NAN,
+	.only = NAN,
 	.power_w = NAN,
 	.precharge_ohm = NAN,
 	.r_ohm = NAN,
+	.ramp_s = NAN,
+	.rate_bit_s = NAN,
+	.share = NAN,
+	.size = NAN,
 };
 
 double

@@ -62,6 +62,11 @@ enum wave_flag {
 
 #define WAVE_TURN_RESTORE (UINT32_C(1) << 31)
 
+/* What travels in a STATE frame; the other flags are between the two contactors. */
+#define WAVE_STATE_ALL                                                                             \
+	((uint32_t)(WAVE_STATE | WAVE_LIMIT | WAVE_AGE_MASK | WAVE_TURN_MASK |                     \
+	            WAVE_TURN_HOPS_MASK) | WAVE_TURN_RESTORE)
+
 /* One link, one direction, one step. An open end sends its own bus voltage in m[]. */
 struct wave {
 	uint32_t flags;
@@ -119,7 +124,9 @@ struct core_in {
 
 /* ---- commands and events ----------------------------------------------------------------- */
 
-/* What a drill or a hand does to a core at a step. Parameters that were not given are NaN. */
+/* What a drill or a hand does to a core at a step. Parameters that were not given are NaN. The commands
+ * of the channel act on what this end receives over it: what is NaN stays as it is; all NaN: what the
+ * command can set goes back to the link's own. */
 /* clang-format off */
 /* kind, number (recorded: it stays), name, names of the parameters a and b (NULL: not shown), unit of
  * a for people. In alphabetical order. */
@@ -127,12 +134,17 @@ struct core_in {
 	X(CMD_AGE,     40, "age",     "c_part", "esr_part", NULL) /* supercapacitor: parts of what it is in the topology; NaN: stays */ \
 	X(CMD_BIAS,    32, "bias",    "v", "i", NULL) /* offsets on sensors of the bus voltage and the feed current; c: part on top of the current; NaN: none */ \
 	X(CMD_CLOSE,    3, "close",   "precharge_ohm", "bypass_s", NULL) /* b after closing; c = +1 resistor here, -1 at the peer */ \
-	X(CMD_CUT,      1, "cut",     NULL, NULL, NULL) /* open the contactors of link `chan` (the other end gets the same command) */ \
+	X(CMD_CORRUPT, 81, "corrupt",   "share", NULL, NULL)     /* channel: of the frames */            \
+	X(CMD_CUT,      1, "cut",     NULL, NULL, NULL) /* link `chan` (the other end gets the same command): contactors open, no frame comes through; a = enum cut_only, NaN: both */ \
+	X(CMD_DEGRADE, 80, "degrade",   "loss", "delay_s", NULL) /* channel; c = jitter s, d = rate bit/s, e, f = burst enter, leave */ \
 	X(CMD_DERATE,  36, "derate",  "feed_part", "ambient_degc", NULL) /* of the feed's current limit; NaN: stays */ \
+	X(CMD_DUPLICATE, 82, "duplicate", "share", NULL, NULL)     /* channel: of the frames */            \
+	X(CMD_FLOOD, 84, "flood",     "rate_bit_s", "size", "bit/s") /* channel: foreign traffic, in frames of b bytes */ \
 	X(CMD_HANG,    30, "hang",    NULL, NULL, NULL) /* the firmware stops */                            \
-	X(CMD_HEAL,     2, "heal",    NULL, NULL, NULL) /* close it again by the rule of docs/models (pre-charge, then bypass) */ \
+	X(CMD_HEAL,     2, "heal",    NULL, NULL, NULL) /* ends a cut; contactors by the rule of docs/models (pre-charge, then bypass) */ \
 	X(CMD_LOAD,     4, "load",    "level_w", "ramp_s", "W") /* built-in load */                        \
 	X(CMD_PLUG,    50, "plug",    NULL, NULL, NULL) /* of a module: its contacts close */              \
+	X(CMD_REORDER, 83, "reorder",   "share", "by_s", NULL)   /* channel: of the frames, held back for b */ \
 	X(CMD_SC_CLOSE, 41, "sc_close", NULL, NULL, NULL) /* its string */                                  \
 	X(CMD_SC_OPEN,  42, "sc_open", NULL, NULL, NULL)                                                    \
 	X(CMD_SHORT,    5, "short",   "r_ohm", "for_s", "Ohm")  /* fault on the bus; b NaN: until CMD_UNSHORT */ \
@@ -154,11 +166,12 @@ enum core_cmd_kind {
 #undef X
 	CMD_END_ = 128,
 };
+enum cut_only { CUT_POWER = 1, CUT_CHANNEL = 2 };
 struct core_cmd {
 	int64_t k;
 	uint32_t kind; /* enum core_cmd_kind */
 	int32_t chan;  /* own channel index, -1: the bus */
-	double a, b, c;
+	double a, b, c, d, e, f;
 };
 
 /* Events of a core and of its process engine, recorded as frames of the event file. */
@@ -176,6 +189,8 @@ struct core_cmd {
 	X(EV_FUSE, "fuse.trip", "link")         /* a: 1 fast, 2 I2t, b: current A, c: sub-step */           \
 	X(EV_SHED, "shed", "module")            /* module: switched off for lack of power; a: its priority */ \
 	X(EV_RESTORED, "restored", "module")    /* module: switched on again */                            \
+	X(EV_ADJ_DOWN, "adjacency.down", "link") /* no frame of the neighbour; a: since how long, s */     \
+	X(EV_ADJ_UP, "adjacency.up", "link")    /* frames again; a: after how long, s */ \
 	X(EV_CALIBRATION, "calibration", "subject") /* a: 1 observable, 0 not; b: rank, c: unknowns, d: sigma */ \
 	X(EV_TRIP, "trip", "node")              /* power stages off; a: enum trip_cause, b: what was measured */ \
 	X(EV_TRIP_CLEAR, "trip.clear", "node")  /* and on again; the same */                               \

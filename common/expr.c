@@ -56,7 +56,9 @@ bind_one(struct expr_eval *v, size_t i, const struct runview *view, struct err *
 			rc = signal_select(view, other, &s->hi, err);
 	}
 	char *dot = strrchr(name, '.');
-	if (!rc && !strncmp(name, "link.", 5) && s->several && !ends_with(name, ".open")) {
+	/* What an end receives over the channel counts also while the contactors are open. */
+	bool link = !strncmp(name, "link.", 5) && strchr(name + 5, '.') == dot;
+	if (!rc && link && s->several && !ends_with(name, ".open")) {
 		*dot = '\0';
 		snprintf(other, sizeof other, "%s.open", name);
 		rc = signal_select(view, other, &s->open, err);

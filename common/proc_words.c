@@ -2,6 +2,7 @@
 #include "proc_priv.h"
 
 #include <assert.h>
+#include <math.h>
 
 /* Exit status of a stopped process that was woken after its successor was asked for. */
 enum { EXIT_RETIRED = 75 };
@@ -47,7 +48,8 @@ static void
 agree_fault(struct proc *p, const struct sup_msg *m)
 {
 	struct core_cmd cmd = {
-		.k = m->k, .kind = m->fault, .chan = -1, .a = m->a, .b = m->b, .c = m->c
+		.k = m->k, .kind = m->fault, .chan = -1, .a = m->a, .b = m->b, .c = m->c,
+		.d = NAN, .e = NAN, .f = NAN
 	};
 	bool mine = m->edge < 0 && m->proc == p->s->index;
 
@@ -56,7 +58,7 @@ agree_fault(struct proc *p, const struct sup_msg *m)
 			continue;
 		mine = true;
 		cmd.chan = (int32_t)c;
-		if (!p->s->chans[c].is_a)
+		if (cmd.kind == CMD_CLOSE && !p->s->chans[c].is_a)
 			cmd.c = -cmd.c;
 	}
 	assert(p->n_faults < FAULTS_MAX); /* one command at a time */

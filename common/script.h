@@ -30,6 +30,7 @@ struct script_action {
 	struct action_with with;
 	double for_s;     /* NaN without a lease; the end is an action of its own */
 	bool by_hand;     /* kill: a death that nobody scripted, with its script_last */
+	uint32_t toward;            /* channel: the one end that gets it, process index + 1; 0: both */
 	int resistor_end; /* close: 0 the rule, 1 at link end a, 2 at end b */
 	unsigned line;    /* in the drill file, for messages */
 };

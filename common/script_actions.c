@@ -422,6 +422,90 @@ add_other(struct script_build *b, const struct script_entry *e, struct script_ac
 	in->k = in->at_ns / t->step_ns;
 }
 
+/* Which end of the link alone is meant; an error when the node is none of them. */
+static void
+set_toward(struct script_build *b, const struct script_entry *e, struct script_action *a)
+{
+	const struct topo *t = b->topo;
+	const struct topo_link *l = &t->links[a->target];
+	if (!e->with.toward[0])
+		return;
+	if (!strcmp(e->with.toward, t->nodes[l->a].id))
+		a->toward = l->a + 1;
+	else if (!strcmp(e->with.toward, t->nodes[l->b].id))
+		a->toward = l->b + 1;
+	else
+		decode_error(&b->d, e->with_place,
+		             "with.toward: '%s' is not an end of link '%s' (%s, %s)",
+		             e->with.toward, l->id, t->nodes[l->a].id, t->nodes[l->b].id);
+}
+
+/* A node stands for all its links; those that start open are not among them. Two nodes of one entry
+ * may share a link: it is one target. */
+static void
+add_links_of(struct script_build *b, const struct script_entry *e, const struct yamldoc_node *v,
+             uint32_t node)
+{
+	const struct topo *t = b->topo;
+	for (size_t i = 0; i < t->nodes[node].n_links; i++) {
+		uint32_t l = t->nodes[node].links[i];
+		bool there = t->links[l].p.open;
+		for (size_t j = b->n_actions; j-- > 0 && b->actions[j].line == e->place->line;)
+			there = there ||
+			        (b->actions[j].target == l && !strcmp(b->actions[j].id, e->id));
+		struct script_action *a =
+			there ? NULL : add_action(b, e, v, TARGET_LINK, l, SCRIPT_BY_NODE);
+		if (!a)
+			continue;
+		set_toward(b, e, a);
+		if (has_lease_end(e))
+			add_lease_end(b, e, a);
+	}
+}
+
+/* Cuts between groups; nodes that are in none are a group of their own. */
+static void
+add_partition(struct script_build *b, const struct script_entry *e)
+{
+	const struct topo *t = b->topo;
+	const struct yamldoc_node *list = e->target;
+	unsigned group[TOPO_NODES_MAX] = { 0 };
+	bool nested = list->kind == YAMLDOC_LIST && list->n && list->items[0]->kind == YAMLDOC_LIST;
+	size_t n_groups = nested ? list->n : 1, errors = b->d.diags->n_errors;
+	for (size_t g = 0; g < n_groups; g++) {
+		const struct yamldoc_node *one = nested ? list->items[g] : list;
+		size_t n = one->kind == YAMLDOC_LIST ? one->n : 1;
+		for (size_t i = 0; i < n; i++) {
+			const struct yamldoc_node *v =
+				one->kind == YAMLDOC_LIST ? one->items[i] : one;
+			int node = v->kind == YAMLDOC_SCALAR ? topo_find_node(t, v->text) : -1;
+			if (v->kind != YAMLDOC_SCALAR)
+				decode_error(&b->d, v, "target: the id of a node is wanted, not %s",
+				             yamldoc_what(v));
+			else if (node < 0)
+				wrong_target(b, v, &action_table[e->row]);
+			else if (group[node])
+				decode_error(&b->d, v, "target: '%s' is in two places", v->text);
+			else
+				group[node] = (unsigned)g + 1;
+		}
+	}
+	size_t found = 0;
+	for (uint32_t l = 0; l < t->n_links; l++) {
+		if (group[t->links[l].a] == group[t->links[l].b] || t->links[l].p.open)
+			continue;
+		struct script_action *a = add_action(b, e, list, TARGET_LINK, l, SCRIPT_BY_NODE);
+		if (!a)
+			return;
+		found++;
+		a->kind = SCRIPT_CUT;
+		if (e->for_ns >= 0)
+			add_lease_end(b, e, a);
+	}
+	if (!found && b->d.diags->n_errors == errors)
+		decode_error(&b->d, list, "partition: no closed link leaves this group of nodes");
+}
+
 static void
 add_target(struct script_build *b, const struct script_entry *e, const struct yamldoc_node *v)
 {
@@ -443,16 +527,7 @@ add_target(struct script_build *b, const struct script_entry *e, const struct ya
 		return;
 	}
 	if (link < 0 && r->on & ON_LINK) {
-		/* A node stands for all its links; those that start open are not among them. */
-		for (size_t i = 0; i < t->nodes[node].n_links; i++) {
-			uint32_t l = t->nodes[node].links[i];
-			struct script_action *a =
-				t->links[l].p.open
-					? NULL
-					: add_action(b, e, v, TARGET_LINK, l, SCRIPT_BY_NODE);
-			if (a && has_lease_end(e))
-				add_lease_end(b, e, a);
-		}
+		add_links_of(b, e, v, (uint32_t)node);
 		return;
 	}
 	uint32_t proc = node >= 0 ? (uint32_t)node : (uint32_t)t->n_nodes + (uint32_t)module;
@@ -461,6 +536,8 @@ add_target(struct script_build *b, const struct script_entry *e, const struct ya
 	if (!a)
 		return;
 	script_by_hand_read(b, a);
+	if (link >= 0)
+		set_toward(b, e, a);
 	if (a->kind == SCRIPT_CLOSE && e->with.end[0]) {
 		const struct topo_link *l = &t->links[link];
 		a->resistor_end = !strcmp(e->with.end, t->nodes[l->a].id)   ? 1
@@ -512,7 +589,11 @@ script_build_timeline(struct script_build *b, const struct yamldoc_node *list)
 		/* Names are checked also when the time is bad. */
 		size_t n = e->target->kind == YAMLDOC_LIST ? e->target->n : 1;
 		size_t keep = b->n_actions;
-		for (size_t j = 0; j < n; j++)
+		if (e->row == SCRIPT_PARTITION) {
+			add_partition(b, e);
+			n = 1;
+		}
+		for (size_t j = 0; j < n && e->row != SCRIPT_PARTITION; j++)
 			add_target(b, e,
 			           e->target->kind == YAMLDOC_LIST ? e->target->items[j]
 			                                           : e->target);

@@ -12,9 +12,16 @@ struct proc_state {
 	const char *by;  /* id of the action that did it */
 };
 
+/* A link's contactors, or its channel: cut by actions that may overlap. */
+struct cut_state {
+	bool cut, stays; /* stays: by an action without a lease */
+	size_t leases;   /* that have not ended */
+};
+enum { CUTS = 2 }; /* enum cut_only - 1 */
+
 struct state {
 	struct proc_state *procs;
-	bool *cut;                           /* per link: open by a cut */
+	struct cut_state (*cut)[CUTS];       /* per link */
 	bool *open;                          /* per link: open since the start */
 	const struct script_action **faults; /* per target and kind: the latest */
 	bool *plugged;                       /* per module */
@@ -109,7 +116,7 @@ check_start(struct script_build *b, struct state *s, const struct script_action 
 		const struct topo_node *n = &b->topo->nodes[a->target];
 		check_join(b, at, a->target, what);
 		for (size_t i = 0; i < n->n_links; i++)
-			if (s->cut[n->links[i]])
+			if (s->cut[n->links[i]][CUT_POWER - 1].cut)
 				decode_error(
 					&b->d, at,
 					"%s: link '%s' of '%s' is cut at that time; heal it before",
@@ -129,44 +136,153 @@ dead_end(const struct script_build *b, const struct state *s, uint32_t link, con
 	return s->procs[node].down ? &s->procs[node] : NULL;
 }
 
+/* ---- cut, heal, close -------------------------------------------------------------------------
+ */
+
+static bool
+concerns(const struct script_action *a, int part)
+{
+	return isnan(a->with.only) || a->with.only == part + 1;
+}
+
+/* The part that the action is left with: both, one, or none (false). */
+static bool
+leave(struct script_action *a, const bool part[CUTS])
+{
+	a->with.only = part[0] && part[1] ? NAN : part[0] ? CUT_POWER : CUT_CHANNEL;
+	return part[0] || part[1];
+}
+
+/* The end of its lease goes with an action that is dropped. */
+static void
+drop_end(struct script_build *b, const struct script_action *a)
+{
+	char id[TOPO_ID_MAX];
+	snprintf(id, sizeof id, "%.27s.end", a->id);
+	for (size_t i = 0; i < b->n_actions; i++)
+		if (b->flags[i] & SCRIPT_LEASE_END && b->actions[i].target == a->target &&
+		    b->actions[i].line == a->line && !strcmp(b->actions[i].id, id))
+			b->flags[i] |= SCRIPT_DROPPED;
+}
+
+/* A cut of what is cut already counts for its lease, and is left with the rest. */
+static bool
+check_cut(struct script_build *b, struct state *s, struct script_action *a,
+          const struct yamldoc_node *at, bool by_node)
+{
+	static const char *const what[CUTS] = { "", "the channel of " };
+	const char *id = b->topo->links[a->target].id;
+	bool act[CUTS] = { false }, said = false;
+	for (int part = 0; part < CUTS; part++) {
+		struct cut_state *c = &s->cut[a->target][part];
+		if (!concerns(a, part))
+			continue;
+		bool open = c->cut || (part == CUT_POWER - 1 && s->open[a->target]);
+		if (open && !by_node && !said)
+			decode_error(&b->d, at, "cut: %slink '%s' is %s at that time", what[part],
+			             id, part == CUT_POWER - 1 ? "open" : "cut");
+		said = said || (open && !by_node);
+		act[part] = !open;
+		if (open && !c->cut)
+			continue;
+		c->cut = true;
+		if (isnan(a->for_s))
+			c->stays = true;
+		else
+			c->leases++;
+	}
+	return leave(a, act);
+}
+
+/* A lease ends with the last one, and not while a cut without a lease lasts. */
+static bool
+check_cut_end(struct state *s, struct script_action *a)
+{
+	bool act[CUTS] = { false };
+	for (int part = 0; part < CUTS; part++) {
+		struct cut_state *c = &s->cut[a->target][part];
+		if (!concerns(a, part) || !c->cut || c->leases == 0)
+			continue;
+		act[part] = --c->leases == 0 && !c->stays;
+		if (act[part])
+			c->cut = false;
+	}
+	return leave(a, act);
+}
+
+static bool
+check_heal(struct script_build *b, struct state *s, struct script_action *a,
+           const struct yamldoc_node *at, bool by_node)
+{
+	const char *id = b->topo->links[a->target].id;
+	bool act[CUTS] = { false };
+	for (int part = 0; part < CUTS; part++) {
+		struct cut_state *c = &s->cut[a->target][part];
+		act[part] = concerns(a, part) && c->cut;
+		if (act[part])
+			*c = (struct cut_state){ 0 };
+	}
+	if (act[0] || act[1])
+		return leave(a, act);
+	if (by_node)
+		return false;
+	if (s->open[a->target] && concerns(a, CUT_POWER - 1))
+		decode_error(&b->d, at, "heal: link '%s' starts open; use close", id);
+	else
+		decode_error(&b->d, at,
+		             "heal: link '%s' is closed at that time; there is no cut of it before",
+		             id);
+	return true;
+}
+
+static void
+check_joins(struct script_build *b, const struct script_action *a, const struct yamldoc_node *at)
+{
+	const struct topo_link *l = &b->topo->links[a->target];
+	check_join(b, at, l->a, script_action_name(a->kind));
+	check_join(b, at, l->b, script_action_name(a->kind));
+}
+
 /* Returns false when the action has to be dropped: a lease ended on a link that is gone anyway. */
 static bool
-check_link(struct script_build *b, struct state *s, const struct script_action *a,
+check_link(struct script_build *b, struct state *s, struct script_action *a,
            const struct yamldoc_node *at, unsigned flags)
 {
 	const struct topo_link *l = &b->topo->links[a->target];
 	const char *node, *what = script_action_name(a->kind);
 	const struct proc_state *dead = dead_end(b, s, a->target, &node);
-	bool open = s->cut[a->target] || s->open[a->target];
-	if (flags & SCRIPT_LEASE_END && (dead || !s->cut[a->target])) {
-		s->cut[a->target] = false;
+	bool by_node = flags & SCRIPT_BY_NODE;
+	if (flags & SCRIPT_DROPPED)
+		return false;
+	if (flags & SCRIPT_LEASE_END) {
+		if (!check_cut_end(s, a) || (dead && a->with.only != CUT_CHANNEL))
+			return false;
+		if (a->with.only != CUT_CHANNEL)
+			check_joins(b, a, at);
+		return true;
+	}
+	if (dead && by_node) {
+		drop_end(b, a);
 		return false;
 	}
-	if (flags & SCRIPT_BY_NODE &&
-	    (dead || open == (a->kind == SCRIPT_CUT) || s->open[a->target]))
-		return false;
 	if (dead) {
 		decode_error(&b->d, at,
 		             "%s: node '%s' of link '%s' is down at that time (action '%s')", what,
 		             node, l->id, dead->by);
 		return true;
 	}
-	if (a->kind == SCRIPT_CUT && open)
-		decode_error(&b->d, at, "cut: link '%s' is open at that time", l->id);
-	if (a->kind == SCRIPT_HEAL && s->open[a->target])
-		decode_error(&b->d, at, "heal: link '%s' starts open; use close", l->id);
-	else if (a->kind == SCRIPT_HEAL && !s->cut[a->target])
-		decode_error(&b->d, at,
-		             "heal: link '%s' is closed at that time; there is no cut of it before",
-		             l->id);
-	if (a->kind == SCRIPT_CLOSE && !open)
-		decode_error(&b->d, at, "close: link '%s' is closed at that time", l->id);
-	if (a->kind != SCRIPT_CUT) {
-		check_join(b, at, l->a, what);
-		check_join(b, at, l->b, what);
+	if (a->kind == SCRIPT_CUT)
+		return check_cut(b, s, a, at, by_node);
+	if (a->kind == SCRIPT_HEAL && !check_heal(b, s, a, at, by_node))
+		return false;
+	if (a->kind == SCRIPT_CLOSE) {
+		if (!s->cut[a->target][CUT_POWER - 1].cut && !s->open[a->target])
+			decode_error(&b->d, at, "close: link '%s' is closed at that time", l->id);
+		memset(s->cut[a->target], 0, sizeof s->cut[a->target]);
 		s->open[a->target] = false;
 	}
-	s->cut[a->target] = a->kind == SCRIPT_CUT;
+	if (a->with.only != CUT_CHANNEL)
+		check_joins(b, a, at);
 	return true;
 }
 
@@ -295,12 +411,33 @@ check_derate(struct script_build *b, const struct script_action *a, const struct
 		decode_error(&b->d, at, "derate: node '%s' has no feed", n->id);
 }
 
+/* What a channel action needs beside its parameters. */
+static void
+check_channel(struct script_build *b, const struct script_action *a, const struct yamldoc_node *at)
+{
+	bool any = false;
+	for (size_t i = 0; i < ACTION_WORDS; i++)
+		any = any || !isnan(action_word(a->kind, &a->with, a->for_s, i));
+	if (a->kind == SCRIPT_DEGRADE && !any)
+		decode_error(&b->d, at,
+		             "degrade: 'with' names nothing that gets worse: loss, delay, "
+		             "jitter, rate or burst");
+	if (a->kind == SCRIPT_FLOOD && !(b->topo->links[a->target].p.channel.rate_bit_s > 0))
+		decode_error(
+			&b->d, at,
+			"flood: the channel of link '%s' has no rate that could be used up; give "
+			"it one in the topology, like channel: { rate: 100Mbit }",
+			b->topo->links[a->target].id);
+}
+
 static bool
 check_fault(struct script_build *b, struct state *s, const struct script_action *a,
             const struct yamldoc_node *at)
 {
 	const struct script_action **latest = fault_of(s, b->topo, a);
 	bool link = a->target_kind == TARGET_LINK;
+	if (!a->ends)
+		check_channel(b, a, at);
 	if (a->ends) {
 		bool there = *latest != NULL;
 		*latest = NULL;
@@ -465,16 +602,20 @@ heal_all(struct script_build *b, const struct state *s)
 	const struct topo *t = b->topo;
 	const char *node;
 	for (uint32_t i = 0; i < t->n_links; i++) {
-		if (!s->cut[i])
+		bool power = s->cut[i][CUT_POWER - 1].cut, channel = s->cut[i][CUT_CHANNEL - 1].cut;
+		if (!power && !channel)
 			continue;
-		if (dead_end(b, s, i, &node))
+		if (power && dead_end(b, s, i, &node)) {
 			decode_error(&b->d, NULL,
 			             "link '%s' is cut and its node '%s' is down at the end: "
 			             "neither can "
 			             "be healed; heal the link before its node goes down",
 			             t->links[i].id, node);
-		else
-			heal(b, SCRIPT_HEAL, TARGET_LINK, i, t->links[i].id);
+			continue;
+		}
+		struct script_action *a = heal(b, SCRIPT_HEAL, TARGET_LINK, i, t->links[i].id);
+		if (a)
+			leave(a, (bool[CUTS]){ power, channel });
 	}
 	for (uint32_t i = 0; i < t->n_nodes + t->n_modules; i++)
 		if (s->procs[i].down)
@@ -502,8 +643,10 @@ heal_all(struct script_build *b, const struct state *s)
 		if (!f || down || !action_table[f->kind].undo)
 			continue;
 		struct script_action *a = heal(b, f->kind, f->target_kind, f->target, f->id);
-		if (a)
+		if (a) {
 			a->ends = true;
+			a->toward = f->toward;
+		}
 	}
 }
 

@@ -5,11 +5,11 @@
 #include "script_build.h"
 
 /* Names that drills know and this release does not record. */
-static const char *const later[] = { "adjacency.down", "node.dead", "handback",   "fuse.trip",
-	                             "shed",           "restored",  "calibrated", "exit" };
+static const char *const later[] = { "node.dead", "handback", "calibrated", "exit" };
 static const char *const keys[] = { "subject", "link",  "port",  "module", "node",
 	                            "channel", "cause", "rx",    "stage",  "kind",
-	                            "to",      "epoch", "state", "reason", "incarnation", "by" };
+	                            "to",      "epoch", "state", "reason", "incarnation",
+	                            "by",      "only" };
 enum { N_KEYS = sizeof keys / sizeof *keys, N_LATER = sizeof later / sizeof *later };
 
 bool
@@ -56,7 +56,7 @@ check_event_value(struct script_build *b, const struct script_text *t, size_t at
 	const char *names[TOPO_NODES_MAX + TOPO_MODULES_MAX + TOPO_LINKS_MAX];
 	size_t n = 0, all = strlen(value);
 	bool subject = !strcmp(key, "subject");
-	if (subject || !strcmp(key, "node") || !strcmp(key, "to"))
+	if (subject || !strcmp(key, "node") || !strcmp(key, "to") || !strcmp(key, "by"))
 		for (size_t i = 0; i < topo->n_nodes; i++)
 			names[n++] = topo->nodes[i].id;
 	if (subject || !strcmp(key, "module"))
@@ -69,6 +69,10 @@ check_event_value(struct script_build *b, const struct script_text *t, size_t at
 		static const char *const causes[] = { "death", "cut", "fuse", "ov", "uv", "ot" };
 		for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
 			names[n++] = causes[i];
+	}
+	if (!strcmp(key, "only")) {
+		names[n++] = "power";
+		names[n++] = "channel";
 	}
 	if (n == 0)
 		return true;

@@ -15,13 +15,14 @@ static const char *const group_names[N_GROUPS] = { "node", "feed", "conv", "sc",
 static const char *const group_ids[N_GROUPS] = { "node", "node", "node", "node", "link", "module",
 	                                           NULL };
 
-enum source { OF_FIELD, OF_INPUT, OF_LINK, OF_LINK_OPEN, OF_LINK_CONV, OF_CALIB, OF_LEDGER };
+enum source { OF_FIELD, OF_INPUT, OF_LINK, OF_LINK_OPEN, OF_LINK_CONV, OF_LINK_END, OF_CALIB,
+	      OF_LEDGER };
 
 static const struct row {
 	enum group group;
 	const char *name, *unit;
 	enum source source;
-	const char *field; /* of the frame; OF_INPUT, OF_LINK: behind "in.<node>.", "link.<id>." */
+	const char *field; /* of the frame; OF_INPUT, OF_LINK*: behind "in.<node>.", "link.<id>." */
 	size_t off;        /* OF_LEDGER: of a double in struct ledger */
 } rows[] = {
 	{ GROUP_NODE, "v", "V", OF_FIELD, "v", 0 },
@@ -57,6 +58,16 @@ static const struct row {
 	{ GROUP_LINK, "conv_i", "A", OF_LINK_CONV, "conv_i", 0 },
 	{ GROUP_LINK, "conv_p", "W", OF_LINK_CONV, "conv_p", 0 },
 	{ GROUP_LINK, "conv_set_p", "W", OF_LINK_CONV, "conv_set_p", 0 },
+	{ GROUP_LINK, "frames_sent", "1", OF_LINK_END, "frames_sent", 0 },
+	{ GROUP_LINK, "frames_delivered", "1", OF_LINK_END, "frames_delivered", 0 },
+	{ GROUP_LINK, "frames_lost", "1", OF_LINK_END, "frames_lost", 0 },
+	{ GROUP_LINK, "frames_doubled", "1", OF_LINK_END, "frames_doubled", 0 },
+	{ GROUP_LINK, "frames_corrupt", "1", OF_LINK_END, "frames_corrupt", 0 },
+	{ GROUP_LINK, "frames_late", "1", OF_LINK_END, "frames_late", 0 },
+	{ GROUP_LINK, "frames_pending", "1", OF_LINK_END, "frames_pending", 0 },
+	{ GROUP_LINK, "frames_flood", "1", OF_LINK_END, "frames_flood", 0 },
+	{ GROUP_LINK, "frames_wait", "s", OF_LINK_END, "frames_wait", 0 },
+	{ GROUP_LINK, "adjacent", "1", OF_LINK_END, "adjacent", 0 },
 	{ GROUP_MODULE, "v_in", "V", OF_FIELD, "v_in", 0 },
 	{ GROUP_MODULE, "v_in_min", "V", OF_FIELD, "v_in_min", 0 },
 	{ GROUP_MODULE, "v_in_max", "V", OF_FIELD, "v_in_max", 0 },
@@ -272,6 +283,34 @@ add_inputs(struct signal_list *l, const struct row *row, const struct topo_modul
 	return 0;
 }
 
+/* What the ends of a link that fit `node` receive over its channel. */
+static int
+add_ends(struct signal_list *l, const struct row *row, const struct topo_link *k, const char *node,
+         bool *hit, struct err *err)
+{
+	const struct topo *t = runview_topo(l->view);
+	const size_t procs[2] = { k->a, k->b };
+	for (int end = 0; end < 2; end++) {
+		const char *id = t->nodes[procs[end]].id;
+		if (!glob(node, id))
+			continue;
+		struct signal s = { .row = row,
+			            .proc = { procs[end], procs[end] },
+			            .index = { -1, -1 } };
+		snprintf(s.name, sizeof s.name, "link.%s.%s.%s", k->id, row->name, id);
+		snprintf(s.field, sizeof s.field, "link.%s.%s", k->id, row->field);
+		/* Links with an ideal channel count nothing: `*` passes them by. */
+		if (runview_n_lives(l->view, procs[end]) &&
+		    runview_field(l->view, procs[end], s.field) < 0 && strchr(node, '*'))
+			continue;
+		*hit = true;
+		int rc = add(l, &s, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 static int
 add_one(struct signal_list *l, const struct row *row, size_t i, struct err *err)
 {
@@ -328,6 +367,8 @@ add_matches(struct signal_list *l, const struct row *row, const struct wanted *w
 		if (row->source == OF_INPUT) {
 			rc = add_inputs(l, row, &t->modules[i], t->n_nodes + i, w->part[3], &hit,
 			                err);
+		} else if (row->source == OF_LINK_END) {
+			rc = add_ends(l, row, &t->links[i], w->part[3], &hit, err);
 		} else {
 			hit = true;
 			rc = add_one(l, row, i, err);
@@ -349,6 +390,9 @@ add_matches(struct signal_list *l, const struct row *row, const struct wanted *w
 		                       ? "signal '%s': this node has no supercapacitor with a converter"
 		               : row->source == OF_LINK_CONV
 		                       ? "signal '%s': this link has no converter"
+		               : row->source == OF_LINK_END
+		                       ? "signal '%s': this node is no end of the link, or its "
+		                         "channel is ideal and counts nothing"
 		                       : "signal '%s': this module is not fed by that node",
 		               name);
 	return 0;
@@ -381,10 +425,11 @@ select_one(struct signal_list *l, const char *name, struct err *err)
 	rc = find_row(g, w.part[at], name, &row, err);
 	if (rc)
 		return rc;
-	if (w.n != at + 1 + (row->source == OF_INPUT))
+	bool by_node = row->source == OF_INPUT || row->source == OF_LINK_END;
+	if (w.n != at + 1 + by_node)
 		return err_set(err, ERR_NOTFOUND, "signal '%s': expected %s.%s%s%s", name,
 		               group_names[g], at == 2 ? "<id>." : "", row->name,
-		               row->source == OF_INPUT ? ".<node>" : "");
+		               by_node ? ".<node>" : "");
 	return g == GROUP_MESH ? add_mesh(l, row, err) : add_matches(l, row, &w, name, err);
 }
 
@@ -530,6 +575,7 @@ signal_at(struct signal_list *l, size_t i, int64_t k, double *ret)
 	case OF_FIELD:
 	case OF_INPUT:
 	case OF_LINK_CONV:
+	case OF_LINK_END:
 	case OF_CALIB:
 		return value(l, s, 0, k, ret);
 	case OF_LINK:

@@ -201,6 +201,17 @@ static const struct field module_rows[] = {
 };
 static const struct table module_table = TABLE(module_rows);
 
+static const struct field channel_rows[] = {
+	ROW(channel_params, F64, rate_bit_s),  ROW(channel_params, I64, delay_ns),
+	ROW(channel_params, I64, jitter_ns),   ROW(channel_params, F64, loss),
+	ROW(channel_params, F64, burst_enter), ROW(channel_params, F64, burst_leave),
+	ROW(channel_params, F64, burst_loss),  ROW(channel_params, F64, duplicate),
+	ROW(channel_params, F64, reorder),     ROW(channel_params, I64, reorder_ns),
+	ROW(channel_params, F64, corrupt),     ROW(channel_params, I64, queue_ns),
+	ROW(channel_params, F64, flood_bit_s), ROW(channel_params, F64, flood_bytes),
+};
+static const struct table channel_table = TABLE(channel_rows);
+
 static const struct field chan_rows[] = {
 	ROW_ENUM(slice_chan, kind, CHAN_PORT),
 	ROW_ARRAY(slice_chan, STR, id),
@@ -221,6 +232,11 @@ static const struct field chan_rows[] = {
 	ROW_AS(slice_chan, "link_precharge_ohm", F64, link.precharge_ohm),
 	ROW_AS(slice_chan, "link_i_init_a", F64, link.i_init_a),
 	ROW_AS(slice_chan, "link_open", BOOL, link.open),
+	ROW_AS(slice_chan, "has_channel", BOOL, link.has_channel),
+	{ .name = "channel",
+	  .type = MAP,
+	  .off = offsetof(struct slice_chan, link.channel),
+	  .sub = &channel_table },
 	ROW(slice_chan, F64, peer_v_init_v),
 	ROW(slice_chan, U32, input),
 	ROW(slice_chan, F64, r_port_ohm),
@@ -234,6 +250,8 @@ static const struct field cmd_rows[] = {
 	ROW(core_cmd, I64, k),    ROW_ENUM(core_cmd, kind, CMD_END_ - 1),
 	ROW(core_cmd, I32, chan), ROW(core_cmd, F64, a),
 	ROW(core_cmd, F64, b),    ROW(core_cmd, F64, c),
+	ROW(core_cmd, F64, d),    ROW(core_cmd, F64, e),
+	ROW(core_cmd, F64, f),
 };
 static const struct table cmd_table = TABLE(cmd_rows);
 

@@ -54,7 +54,7 @@ script_command(const struct script_action *a, const struct slice *sl, struct cor
 	if (!r->command || a->target_kind == TARGET_RELAY)
 		return false;
 	*cmd = (struct core_cmd){ .k = a->k, .kind = a->ends ? r->undo : r->command, .chan = -1 };
-	double *words[ACTION_WORDS] = { &cmd->a, &cmd->b, &cmd->c };
+	double *words[ACTION_WORDS] = { &cmd->a, &cmd->b, &cmd->c, &cmd->d, &cmd->e, &cmd->f };
 	for (size_t i = 0; i < ACTION_WORDS; i++)
 		*words[i] = a->ends ? NAN : action_word(a->kind, &a->with, a->for_s, i);
 	if (a->target_kind == TARGET_PROC)
@@ -65,6 +65,8 @@ script_command(const struct script_action *a, const struct slice *sl, struct cor
 		if (sl->chans[c].kind != CHAN_LINK || sl->chans[c].edge != a->target)
 			continue;
 		cmd->chan = (int32_t)c;
+		if (a->toward && sl->index != a->toward - 1)
+			return false;
 		if (a->kind == SCRIPT_CLOSE && !sl->chans[c].is_a)
 			cmd->c = -cmd->c;
 		return true;

@@ -131,6 +131,20 @@ struct node_params {
 	struct conv_params conv;
 };
 
+/* Emulated communication channel, each direction of a link alike (docs/models/channel.md). */
+struct channel_params {
+	double rate_bit_s;         /* 0: no limit */
+	int64_t delay_ns, jitter_ns;
+	double loss;               /* share of frames, while the channel is in its good state */
+	double burst_enter, burst_leave, burst_loss; /* per frame: into and out of the bad state; lost there */
+	double duplicate;          /* share of frames that arrive twice */
+	double reorder;            /* share of frames that are held back by reorder_ns */
+	int64_t reorder_ns;
+	double corrupt;            /* share of frames with flipped bits */
+	int64_t queue_ns;          /* a frame that would wait longer for the line is dropped */
+	double flood_bit_s, flood_bytes; /* foreign traffic; 0: none */
+};
+
 struct link_params {
 	double r_ohm, l_h;         /* cable, both conductors */
 	double l_eff_h;            /* inductance used by the line model (>= l_h), see allow_l_inflation */
@@ -139,6 +153,8 @@ struct link_params {
 	double precharge_ohm;
 	double i_init_a;           /* a -> b at t = 0 */
 	bool open;                 /* contactors open at t = 0 */
+	bool has_channel;          /* false: the channel is ideal */
+	struct channel_params channel;
 };
 
 enum module_class { MODULE_FIXED, MODULE_CPU, MODULE_RESISTIVE };

@@ -29,11 +29,6 @@ struct build_gains {
 	double kv, kc, ki; /* NaN: of the mesh */
 };
 
-struct build_channel {
-	double rate, loss;
-	int64_t delay_ns;
-};
-
 struct build_mesh {
 	char name[TOPO_ID_MAX];
 	int64_t step_ns, stall_ns;
@@ -61,7 +56,6 @@ struct build_link {
 	const struct yamldoc_node *place, *fuse_place;
 	bool generated, bad, connected;
 	int transport; /* -1: of the mesh */
-	struct build_channel channel;
 };
 
 struct build_module {

@@ -118,6 +118,19 @@ add_node(struct sha256 *h, const struct topo_node *n)
 }
 
 static void
+add_channel(struct sha256 *h, const struct channel_params *c)
+{
+	const double reals[] = { c->rate_bit_s, c->loss,      c->burst_enter, c->burst_leave,
+		                 c->burst_loss, c->duplicate, c->reorder,     c->corrupt };
+	const int64_t times[] = { c->delay_ns, c->jitter_ns, c->reorder_ns, c->queue_ns };
+	add_text(h, "channel");
+	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
+		add_real(h, reals[i]);
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+		add_u64(h, (uint64_t)times[i]);
+}
+
+static void
 add_link(struct sha256 *h, const struct topo_link *l)
 {
 	const struct link_params *p = &l->p;
@@ -129,6 +142,8 @@ add_link(struct sha256 *h, const struct topo_link *l)
 	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
 		add_real(h, reals[i]);
 	add_u64(h, p->open);
+	if (p->has_channel)
+		add_channel(h, &p->channel);
 	if (l->has_conv) {
 		add_u64(h, l->conv.node);
 		add_conv(h, &l->conv.conv);

@@ -15,6 +15,11 @@ static const struct build_gains gains_default = { .kv = 8, .kc = 400, .ki = 60 }
  * 200 A. */
 #define FUSE_I2T_S 1.0
 
+/* Channels that are not in the file, for drills that make use of them: the defaults of the table. */
+#define CHANNEL_BURST_LEAVE 0.25
+#define CHANNEL_REORDER_NS (2 * INT64_C(1000000))
+#define CHANNEL_QUEUE_NS (10 * INT64_C(1000000))
+
 static double
 first_of(double a, double b, double c)
 {
@@ -163,6 +168,19 @@ resolve_link_conv(struct build *b, struct build_link *l)
 		             b->nodes[c->node].t.id);
 }
 
+/* An ideal channel keeps what only drills make use of. */
+static void
+resolve_channel(struct build_link *l)
+{
+	struct channel_params *c = &l->t.p.channel;
+	if (l->t.p.has_channel)
+		return;
+	*c = (struct channel_params){ .burst_leave = CHANNEL_BURST_LEAVE,
+		                      .burst_loss = 1,
+		                      .reorder_ns = CHANNEL_REORDER_NS,
+		                      .queue_ns = CHANNEL_QUEUE_NS };
+}
+
 static void
 resolve_link(struct build *b, uint32_t index)
 {
@@ -172,6 +190,7 @@ resolve_link(struct build *b, uint32_t index)
 		l->t.p.fuse_i2t_a2s = 0;
 	else if (isnan(l->t.p.fuse_i2t_a2s))
 		l->t.p.fuse_i2t_a2s = FUSE_I2T_S * l->t.p.fuse_a * l->t.p.fuse_a;
+	resolve_channel(l);
 	l->t.tcp = (l->transport >= 0 ? l->transport : b->mesh.transport) == 1;
 	if (!l->connected)
 		return;

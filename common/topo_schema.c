@@ -313,13 +313,46 @@ SCHEMA(node, "node", "A converter node: one process, one bus.");
 
 /* ---- links ----------------------------------------------------------------------------------- */
 
-static const struct field fields_channel[] = {
-	NUMBER(struct build_channel, "rate", rate, UNIT_BIT, 1e3, 1e12, "100Mbit", "bit rate"),
-	TIME(struct build_channel, "delay", delay_ns, 0, 10, "0s", "delay"),
-	NUMBER(struct build_channel, "loss", loss, UNIT_PERCENT, 0, 1, "0%",
-	       "share of messages that are lost"),
+static const struct field fields_burst[] = {
+	NUMBER(struct channel_params, "enter", burst_enter, UNIT_PERCENT, 0, 1, "0%",
+	       "chance per frame that a burst begins"),
+	NUMBER(struct channel_params, "leave", burst_leave, UNIT_PERCENT, 1e-4, 1, "25%",
+	       "chance per frame that it ends: 1/leave frames is its mean length"),
+	NUMBER(struct channel_params, "loss", burst_loss, UNIT_PERCENT, 0, 1, "100%",
+	       "share of frames that are lost in a burst"),
 };
-static SCHEMA(channel, "channel", "The communication channel beside the cable.");
+static SCHEMA(burst, "burst", "Losses in bursts (Gilbert, Elliott).");
+
+static const struct field fields_channel[] = {
+	{ .key = "rate",
+	  .type = FIELD_NUMBER,
+	  .unit = UNIT_BIT,
+	  .offset = offsetof(struct channel_params, rate_bit_s),
+	  .lo = 1e3,
+	  .hi = 1e12,
+	  .may_be_none = true,
+	  .dflt = "100Mbit",
+	  .doc = "bit rate per second, or none" },
+	TIME(struct channel_params, "delay", delay_ns, 0, 10, "0s", "delay behind the sending"),
+	TIME(struct channel_params, "jitter", jitter_ns, 0, 1, "0s",
+	     "further delay, uniform from 0 to this; frames keep their order"),
+	NUMBER(struct channel_params, "loss", loss, UNIT_PERCENT, 0, 1, "0%",
+	       "share of frames that are lost, independent of each other"),
+	{ .key = "burst", .type = FIELD_SUB, .sub = &schema_burst, .doc = "losses in bursts" },
+	NUMBER(struct channel_params, "duplicate", duplicate, UNIT_PERCENT, 0, 1, "0%",
+	       "share of frames that are sent twice"),
+	NUMBER(struct channel_params, "reorder", reorder, UNIT_PERCENT, 0, 1, "0%",
+	       "share of frames that are held back, so that later ones overtake them"),
+	TIME(struct channel_params, "reorder_by", reorder_ns, 0, 1, "2ms",
+	     "how long those are held back"),
+	NUMBER(struct channel_params, "corrupt", corrupt, UNIT_PERCENT, 0, 1, "0%",
+	       "share of frames in which bits are flipped; their checksum fails"),
+	TIME(struct channel_params, "queue", queue_ns, 0, 1, "10ms",
+	     "a frame that would wait longer than this for the line is dropped"),
+};
+static SCHEMA(channel, "channel",
+              "The communication channel beside the cable, each direction alike, for the frames of "
+              "the control.");
 
 #define LINK_CONV(k, m, u, l, h, d, text) NUMBER(struct link_conv_params, k, conv.m, u, l, h, d, text)
 static const struct field fields_link_conv[] = {
@@ -381,11 +414,10 @@ static const struct field fields_link[] = {
 	{ .key = "channel",
 	  .type = FIELD_SUB,
 	  .sub = &schema_channel,
-	  .offset = offsetof(struct build_link, channel),
-	  .doc = "the communication channel; ideal by default",
-	  .effect = EFFECT_NOTE,
-	  .effect_text = "channels are ideal in this release: rate, delay and loss are parsed but "
-	                 "do not act" },
+	  .offset = offsetof(struct build_link, t.p.channel),
+	  .may_be_none = true,
+	  .has_offset = offsetof(struct build_link, t.p.has_channel),
+	  .doc = "the communication channel, or none: ideal (default)" },
 	{ .key = "converter",
 	  .type = FIELD_SUB,
 	  .sub = &schema_link_conv,

@@ -103,7 +103,7 @@ struct sup_msg {
 	/* ACT_FAULT: on an edge (>= 0) or on process `proc` */
 	int32_t edge;
 	uint32_t fault;    /* enum core_cmd_kind */
-	double a, b, c;    /* as in struct core_cmd; c is seen from the link's end a */
+	double a, b, c;    /* as in struct core_cmd; CMD_CLOSE: c is seen from the link's end a */
 	uint64_t overruns; /* SM_ALIVE, SM_DONE */
 	uint32_t n_starters;
 	uint32_t starters[SUP_STARTERS_MAX];

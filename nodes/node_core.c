@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "link_conv.h"
+#include "node_comm.h"
 #include "node_control.h"
 #include "node_conv.h"
 #include "node_hw.h"
@@ -34,6 +35,8 @@ struct node_core {
 	const struct slice *slice;
 	double step_s, dt_s, dt_ns;
 	bool started;        /* a step has been made */
+	int64_t k;           /* of the frame */
+	int64_t hello_k;     /* steps between two HELLO */
 	bool unserved;       /* EV_UNSERVED 1 was the last one */
 	int64_t fault_end_k; /* the fault clears itself in this step */
 	size_t n_links, n_ports;
@@ -56,6 +59,7 @@ struct node_core {
 	struct node_store store, store_before; /* if plant.store */
 	struct node_sensor sense_sc;           /* its converter's output */
 	struct node_link *links;
+	struct node_comm *comms; /* n_links */
 	struct node_port *ports;
 	size_t n_fields;
 	struct rec_field *fields;
@@ -146,9 +150,9 @@ node_core_make_fields(struct node_core *c)
 {
 	const struct slice_chan *chans = c->slice->chans;
 
-	c->fields = calloc(N_NODE + c->n_links * N_LINK + c->n_ports * N_PORT + N_CONV +
-	                           N_STORE + c->slice->n_convs * N_END + c->sense.n +
-	                           NODE_TRIM_FIELDS,
+	c->fields = calloc(N_NODE + c->n_links * (N_LINK + NODE_COMM_FIELDS) +
+	                           c->n_ports * N_PORT + N_CONV + N_STORE +
+	                           c->slice->n_convs * N_END + c->sense.n + NODE_TRIM_FIELDS,
 	                   sizeof *c->fields);
 	if (!c->fields)
 		return -1;
@@ -172,6 +176,10 @@ node_core_make_fields(struct node_core *c)
 			                end_fields[i].name, end_fields[i].unit);
 	for (size_t t = 0; t < c->sense.n; t++)
 		node_core_terminal_field(c, &c->sense.terminals[t]);
+	for (size_t l = 0; l < c->n_links; l++)
+		for (size_t i = 0; c->comms[l].recorded && i < NODE_COMM_FIELDS; i++)
+			node_core_field(c, "link", chans[l].id, node_comm_fields[i].name,
+			                node_comm_fields[i].unit);
 	for (size_t i = 0; c->trim && i < NODE_TRIM_FIELDS; i++)
 		node_core_field(c, NULL, NULL, node_trim_fields[i].name, node_trim_fields[i].unit);
 	return 0;
@@ -289,6 +297,13 @@ node_core_frame(const void *core, union rec_word *w)
 	for (size_t t = 0; t < c->sense.n; t++)
 		if (c->sense.terminals[t].kind != TERMINAL_FEED)
 			w = put(w, &c->sense.terminals[t].sensor.value, 1);
+	for (size_t i = 0; i < c->n_links; i++) {
+		double v[NODE_COMM_FIELDS];
+		if (!c->comms[i].recorded)
+			continue;
+		node_comm_frame(&c->comms[i], c->k, v);
+		w = put(w, v, NODE_COMM_FIELDS);
+	}
 	if (c->trim) {
 		double values[NODE_TRIM_FIELDS];
 		node_trim_frame(c->trim, values);
@@ -305,6 +320,9 @@ node_core_destroy(void **core)
 
 	if (!c)
 		return;
+	for (size_t i = 0; c->comms && i < c->n_links; i++)
+		node_comm_free(&c->comms[i]);
+	free(c->comms);
 	free(c->links);
 	free(c->ports);
 	free(c->convs);
@@ -443,6 +461,21 @@ node_core_init_sense(struct node_core *c)
 }
 
 static int
+node_core_init_comms(struct node_core *c)
+{
+	const struct slice *s = c->slice;
+
+	c->k = s->start_k > 0 ? s->start_k : 0;
+	c->hello_k = 1; /* a node without links */
+	for (size_t i = 0; i < c->n_links; i++) {
+		if (node_comm_init(&c->comms[i], s, i, c->control.period_k, s->start_k == 0) < 0)
+			return -1;
+		c->hello_k = c->comms[i].hello_k; /* the same for all */
+	}
+	return 0;
+}
+
+static int
 node_core_create(const struct slice *s, void **core, struct err *err)
 {
 	struct node_core *c = calloc(1, sizeof *c);
@@ -457,22 +490,24 @@ node_core_create(const struct slice *s, void **core, struct err *err)
 	c->n_ports = s->n_chans - c->n_links;
 	assert(c->n_links <= TOPO_DEGREE_MAX && c->n_ports <= TOPO_PORTS_MAX);
 	c->links = calloc(c->n_links ? c->n_links : 1, sizeof *c->links);
+	c->comms = calloc(c->n_links ? c->n_links : 1, sizeof *c->comms);
 	c->ports = calloc(c->n_ports ? c->n_ports : 1, sizeof *c->ports);
 	c->own_conv = s->node.has_conv;
 	c->convs = calloc(s->n_convs + 1, sizeof *c->convs);
 	c->convs_before = calloc(s->n_convs + 1, sizeof *c->convs_before);
 	c->ends = calloc(c->n_links + 1, sizeof *c->ends);
-	if (!c->links || !c->ports || !c->convs || !c->convs_before || !c->ends) {
+	c->step_s = (double)s->step_ns * 1e-9;
+	c->dt_s = c->step_s / s->substeps;
+	c->dt_ns = (double)s->step_ns / s->substeps;
+	node_control_init(&c->control, &s->node, c->n_links, c->step_s, s->start_k != 0);
+	if (!c->links || !c->comms || !c->ports || !c->convs || !c->convs_before || !c->ends ||
+	    node_core_init_comms(c) < 0) {
 		void *p = c;
 		node_core_destroy(&p);
 		return err_set(err, ERR_NOMEM, "node %s: out of memory", s->id);
 	}
-	c->step_s = (double)s->step_ns * 1e-9;
-	c->dt_s = c->step_s / s->substeps;
-	c->dt_ns = (double)s->step_ns / s->substeps;
 	c->fault_end_k = INT64_MAX;
 	node_plant_init(&c->plant, &s->node, c->dt_s, s->substeps, s->init_v_v, s->init_v_sc_v);
-	node_control_init(&c->control, &s->node, c->n_links, c->step_s, s->start_k != 0);
 	node_protect_init(&c->protect, c->control.period_k * s->step_ns, c->n_links, s->index,
 	                  s->init_v_v);
 	pwl_track_init(&c->load, &s->node.load_w);
@@ -504,6 +539,9 @@ node_core_catch_up(struct node_core *c, int64_t k)
 	for (size_t i = 0; i < c->slice->n_cmds && c->slice->cmds[i].k < k; i++) {
 		const struct core_cmd *cmd = &c->slice->cmds[i];
 		if (cmd->chan < 0 || (size_t)cmd->chan >= c->n_links)
+			continue;
+		node_comm_command(&c->comms[cmd->chan], k, cmd);
+		if (node_comm_only(cmd))
 			continue;
 		if (cmd->kind == CMD_CUT)
 			c->links[cmd->chan].cut = true;
@@ -626,6 +664,19 @@ node_core_bus_command(struct node_core *c, const struct core_cmd *cmd, struct co
 	core_event_add(ev, cmd->k, EV_FAULT, -1, cmd->kind, cmd->a, cmd->b, booked_j);
 }
 
+/* The contactors of a link, its channel, or both. */
+static void
+node_core_link_command(struct node_core *c, const struct core_cmd *cmd, struct core_events *ev)
+{
+	size_t l = (size_t)cmd->chan;
+
+	if (node_comm_only(cmd))
+		core_event_add(ev, cmd->k, EV_FAULT, cmd->chan, cmd->kind, cmd->a, cmd->b, cmd->c);
+	else
+		node_link_command(&c->links[l], node_core_bus(c, l), cmd, ev);
+	node_comm_command(&c->comms[l], cmd->k, cmd);
+}
+
 static void
 node_core_inputs(struct node_core *c, int64_t k, const struct core_in *in,
                  const struct core_cmd *cmds, size_t n_cmds, struct core_events *ev)
@@ -647,8 +698,7 @@ node_core_inputs(struct node_core *c, int64_t k, const struct core_in *in,
 		if (cmds[i].chan < 0)
 			node_core_bus_command(c, &cmds[i], ev);
 		else
-			node_link_command(&c->links[cmds[i].chan],
-			                  node_core_bus(c, (size_t)cmds[i].chan), &cmds[i], ev);
+			node_core_link_command(c, &cmds[i], ev);
 	}
 	for (size_t l = 0; l < c->n_links; l++)
 		node_link_announced(&c->links[l], node_core_bus(c, l), k, ev);
@@ -820,23 +870,71 @@ node_core_loading(const struct node_core *c)
 }
 
 static void
-node_core_hear(struct node_core *c, int64_t k, const struct core_in *in)
+node_core_forget(struct node_core *c, size_t i)
 {
+	node_control_forget(&c->control, i);
+	node_protect_forget(&c->protect, i);
+	node_trim_forget(c->trim, i);
+}
+
+/* STATE of neighbour i; it counts while the link carries power. */
+static void
+node_core_hear_state(struct node_core *c, size_t i, int64_t k, const struct wave *w)
+{
+	const struct node_link *l = &c->links[i];
+
+	if (l->state == LINK_END_OPEN || l->closed_k >= k)
+		return;
+	node_control_hear(&c->control, i, w, l->closed_k > 0 || c->comms[i].regained);
+	if (w->flags & WAVE_STATE)
+		node_protect_hear(&c->protect, i, w->flags);
+	node_trim_hear(c->trim, i, w);
+}
+
+/* Without firmware that runs they are gone. */
+static void
+node_core_hear_frames(struct node_core *c, size_t i, int64_t k, bool runs)
+{
+	const struct frame *f;
+
+	while ((f = node_comm_next(&c->comms[i], k)) != NULL) {
+		if (f->type == FRAME_HELLO || !runs)
+			continue;
+		struct wave w = { .flags = f->flags, .has_calib = f->type == FRAME_CALIB };
+		w.st_v_v = f->v_v;
+		w.st_dv_v = f->dv_v;
+		w.st_x = f->x;
+		w.cal_window = f->cal_window;
+		w.cal_i_a = f->cal_i_a;
+		w.cal_e = f->cal_e;
+		node_core_hear_state(c, i, k, &w);
+	}
+}
+
+static void
+node_core_hear(struct node_core *c, int64_t k, const struct core_in *in, struct core_events *ev)
+{
+	bool hello = k % c->hello_k == 0, runs = node_mcu_runs(&c->mcu);
+
 	for (size_t i = 0; i < c->n_links; i++) {
-		const struct node_link *l = &c->links[i];
+		struct node_comm *m = &c->comms[i];
 		if (in[i].kind == CORE_IN_GONE || in[i].kind == CORE_IN_JOIN)
 			node_trim_reborn(c->trim, i);
-		if (l->state == LINK_END_OPEN) {
-			node_control_forget(&c->control, i);
-			node_protect_forget(&c->protect, i);
-			node_trim_forget(c->trim, i);
-		} else if (in[i].kind == CORE_IN_MSG && l->closed_k < k && node_mcu_runs(&c->mcu)) {
-			node_control_hear(&c->control, i, &in[i].msg->wave, l->closed_k > 0);
-			if (in[i].msg->wave.flags & WAVE_STATE)
-				node_protect_hear(&c->protect, i, in[i].msg->wave.flags);
-			if (in[i].msg->wave.flags & WAVE_STATE)
-				node_trim_hear(c->trim, i, &in[i].msg->wave);
+		if (c->links[i].state == LINK_END_OPEN)
+			node_core_forget(c, i);
+		if (m->emulates || in[i].kind == CORE_IN_JOIN) {
+			node_comm_input(m, k, &in[i]);
+			node_core_hear_frames(c, i, k, runs);
+		} else if (in[i].kind == CORE_IN_MSG && runs) {
+			const struct wave *w = &in[i].msg->wave;
+			bool state = w->flags & WAVE_STATE;
+			if (hello || state)
+				node_comm_heard(m, k, state);
+			if (state)
+				node_core_hear_state(c, i, k, w);
 		}
+		if (runs && !node_comm_check(m, k, ev))
+			node_core_forget(c, i);
 	}
 }
 
@@ -908,13 +1006,14 @@ node_core_step(void *core, int64_t k, const struct core_in *in, struct core_msg 
 
 	node_core_inputs(c, k, in, cmds, n_cmds, ev);
 	const bool runs = node_mcu_runs(&c->mcu), due = runs && node_control_due(&c->control, k);
-	node_core_hear(c, k, in);
+	node_core_hear(c, k, in, ev);
 	node_core_plant(c, k, vm, load_w, out, ev);
 	node_hw_step(&c->hw, k, &parts, ev);
 	if (runs)
 		node_core_sense_and_act(c, k, due, vm, load_w, ev);
 	node_core_messages(c, k, due, out);
 	node_core_served(c, k, ev);
+	c->k = k + 1;
 }
 
 static void

@@ -169,6 +169,9 @@ json_links(struct json_out *j, const struct shot *s)
 		json_out_real(j, "conv_i_a", l->conv_i_a);
 		json_out_real(j, "conv_p_w", l->conv_p_w);
 		json_out_real(j, "conv_set_w", l->conv_set_w);
+		json_out_real(j, "frames_sent", l->frames_sent);
+		json_out_real(j, "frames_lost", l->frames_lost);
+		json_out_bool(j, "deaf", l->deaf);
 		json_out_end(j);
 	}
 	json_out_end(j);

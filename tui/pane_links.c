@@ -57,8 +57,16 @@ links_one(struct canvas *c, const struct area *a, const struct shot_link *l, int
 		canvas_text(c, a, x + LINKS_POWER - 4, 0, STYLE_BAD, "OPEN");
 		return;
 	}
+	/* Behind the power, or where there is no room instead of it. */
+	bool wide = a->w >= x + LINKS_POWER + LINKS_MORE;
+	if (l->deaf)
+		canvas_text(c, a, x + LINKS_POWER + (wide ? 1 : -4), 0, STYLE_WARN, "deaf");
+	if (l->deaf && !wide)
+		return;
 	words_scaled(text, fabs(l->p_w), "W", 0);
 	canvas_text(c, a, x + LINKS_POWER - (int)strlen(text), 0, style, "%s", text);
+	if (l->deaf)
+		return;
 	if (l->state == 1)
 		canvas_text(c, a, x, 0, STYLE_WARN, "pre");
 	if (!isnan(l->conv_set_w) && a->w >= x + LINKS_POWER + LINKS_SET) {
@@ -67,7 +75,7 @@ links_one(struct canvas *c, const struct area *a, const struct shot_link *l, int
 		canvas_text(c, a, x + LINKS_POWER + 1, 0, STYLE_DIM, "(%s)", text);
 		return;
 	}
-	if (a->w < x + LINKS_POWER + LINKS_MORE)
+	if (!wide)
 		return;
 	words_number(text, fabs(l->i_a), 1, 0);
 	int n = (int)strlen(text);

@@ -103,6 +103,10 @@ struct shot_link {
 	double i_a, p_w; /* positive: from a to b */
 	/* Converter at an end: output, inductor current, power and set-point from a to b; NaN: none. */
 	double conv_v, conv_i_a, conv_p_w, conv_set_w;
+	/* Control frames over both directions so far, and those that were lost or damaged; NaN: the
+	 * channel is ideal. deaf: an end does not hear the other. */
+	double frames_sent, frames_lost;
+	bool deaf;
 	double i_max_a;  /* fuse rating; NaN: none or not known */
 	double fraction; /* |i| over i_max, or over the highest |i| of the mesh when no fuse is
 	                    known */

@@ -172,6 +172,10 @@ view_link_feed(struct view *v, const struct telem_msg *m, int64_t wall_ns, struc
 		.conv_i_a = telem_number(m, "conv_i_a", NAN),
 		.conv_p_w = telem_number(m, "conv_p_w", NAN),
 		.conv_set_w = telem_number(m, "conv_set_p_w", NAN),
+		.frames_sent = telem_number(m, "frames_sent", NAN),
+		.frames_lost = telem_number(m, "frames_lost", NAN) +
+		               telem_number(m, "frames_corrupt", NAN),
+		.adjacent = telem_number(m, "adjacent", NAN),
 		.state = (int)telem_number(m, "link_state", -1),
 	};
 	return 0;
@@ -326,6 +330,12 @@ view_event_text(const struct view *v, const struct telem_msg *m, struct shot_eve
 	} else if (strcmp(event, "shed") == 0 || strcmp(event, "restored") == 0) {
 		ret->severity = strcmp(event, "shed") == 0 ? SEV_WARN : SEV_GOOD;
 		snprintf(text, size, "%s, priority %.0f", event, a);
+	} else if (strcmp(event, "adjacency.down") == 0) {
+		ret->severity = SEV_WARN;
+		snprintf(text, size, "link %s: neighbour not heard for %.1f ms", name, a * 1e3);
+	} else if (strcmp(event, "adjacency.up") == 0) {
+		ret->severity = SEV_GOOD;
+		snprintf(text, size, "link %s: neighbour heard", name);
 	} else if (strcmp(event, "calibration") == 0) {
 		ret->severity = a == 1 ? SEV_GOOD : SEV_INFO;
 		snprintf(text, size, "gains of the sensors %sobservable, rank %.0f of %.0f",

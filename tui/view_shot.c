@@ -143,6 +143,8 @@ shot_link_of(const struct view *v, const struct view_link *l, int64_t wall_ns, s
 		.conv_i_a = NAN,
 		.conv_p_w = NAN,
 		.conv_set_w = NAN,
+		.frames_sent = NAN,
+		.frames_lost = NAN,
 		.i_max_a = l->i_max_a,
 		.fraction = NAN,
 	};
@@ -170,6 +172,11 @@ shot_link_of(const struct view *v, const struct view_link *l, int64_t wall_ns, s
 			o->conv_i_a = to_b * end->conv_i_a;
 			o->conv_p_w = to_b * end->conv_p_w;
 			o->conv_set_w = to_b * end->conv_set_w;
+		}
+		if (!isnan(end->frames_sent)) {
+			o->frames_sent = (isnan(o->frames_sent) ? 0 : o->frames_sent) + end->frames_sent;
+			o->frames_lost = (isnan(o->frames_lost) ? 0 : o->frames_lost) + end->frames_lost;
+			o->deaf = o->deaf || end->adjacent == 0;
 		}
 		if (fresh < o->fresh)
 			continue;

@@ -60,6 +60,8 @@ struct view_end {
 	uint32_t inc;
 	double i_a, p_w;
 	double conv_v, conv_i_a, conv_p_w, conv_set_w; /* NaN: no converter at this end */
+	/* Of the channel that this end receives over, cumulative; NaN: it is ideal. */
+	double frames_sent, frames_lost, adjacent;
 	int state;
 };
 

@@ -8,12 +8,12 @@ is 64
 says 'voltloom up --demo'
 run help
 is 0
-for verb in init validate plan up down ps top logs events kill stop cont start cut heal close load short \
+for verb in init validate plan up down ps top logs events kill stop cont start cut heal close degrade load short \
 	pause resume step speed run export report doctor completion help version; do
 	grep -qE "^  $verb " "$out" || fail "no verb $verb"
 done
 # What comes later is not promised.
-for verb in replay diff degrade plug agents bench; do
+for verb in replay diff plug agents bench; do
 	! grep -qE "^  $verb " "$out" || fail "verb $verb"
 done
 

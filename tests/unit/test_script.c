@@ -99,7 +99,8 @@ show(size_t i)
 	const char *id = a->target_kind == TARGET_LINK ? t->links[a->target].id
 	                 : a->target < t->n_nodes      ? t->nodes[a->target].id
 	                                               : t->modules[a->target - t->n_nodes].id;
-	snprintf(buf, sizeof buf, "%s %s %s @%lld", a->id, script_action_name(a->kind), id, (long long)a->k);
+	snprintf(buf, sizeof buf, "%s %s %s @%lld", a->id, script_action_name(a->kind), id,
+	         (long long)a->k);
 	return buf;
 }
 
@@ -283,6 +284,81 @@ START_TEST(topology)
 }
 END_TEST
 
+/* All actions of the result: id, what, link, the part that it is about, step. */
+static void
+want(const char *const *lines, size_t n)
+{
+	static const char *const parts[] = { "", "/power", "/channel" };
+	for (size_t i = 0; i < n && i < s->n; i++) {
+		const struct script_action *a = &s->actions[i];
+		char text[200];
+		snprintf(text, sizeof text, "%s %s%s %s @%lld", a->id, script_action_name(a->kind),
+		         parts[isnan(a->with.only) ? 0 : (int)a->with.only],
+		         t->links[a->target].id, (long long)a->k);
+		ck_assert_str_eq(text, lines[i]);
+	}
+	ck_assert_uint_eq(s->n, n);
+}
+
+/* Cuts that overlap: a link heals with the last lease, part by part. */
+START_TEST(cuts_overlap)
+{
+	load_ok("", "  - { id: p, at: 1s, do: partition, target: [n1], for: 2s }\n"
+	            "  - { id: q, at: 2s, do: partition, target: [n1, n2], for: 2s }\n");
+	static const char *const twice[] = { "p cut l1 @10000",      "p cut l4 @10000",
+		                             "q cut l2 @20000",      "p.end heal l1 @30000",
+		                             "q.end heal l2 @40000", "q.end heal l4 @40000" };
+	want(twice, 6);
+	load_ok("", "  - { id: c, at: 1s, do: cut, target: l1, with: { only: channel }, for: 3s }\n"
+	            "  - { id: n, at: 2s, do: cut, target: n1, for: 1s }\n");
+	static const char *const parts[] = {
+		"c cut/channel l1 @10000", "n cut/power l1 @20000",
+		"n cut l4 @20000",         "n.end heal/power l1 @30000",
+		"n.end heal l4 @30000",    "c.end heal/channel l1 @40000"
+	};
+	want(parts, 6);
+	/* Without a lease it stays, until it is healed; then the lease that was under way is over
+	 * too. */
+	load_ok("", "  - { id: c, at: 1s, do: partition, target: [n1] }\n"
+	            "  - { id: d, at: 2s, do: partition, target: [n1], for: 1s }\n");
+	static const char *const stays[] = { "c cut l1 @10000", "c cut l4 @10000" };
+	want(stays, 2);
+	load_ok("", "  - { id: c, at: 1s, do: cut, target: l1, for: 3s }\n"
+	            "  - { id: h, at: 2s, do: heal, target: l1 }\n"
+	            "  - { id: e, at: 3s, do: cut, target: l1 }\n");
+	static const char *const healed[] = { "c cut l1 @10000", "h heal l1 @20000",
+		                              "e cut l1 @30000" };
+	want(healed, 3);
+	/* A dead end: its links are left out, and so are the ends of those leases. */
+	load_ok("", "  - { id: k, at: 500ms, do: kill, target: n2 }\n"
+	            "  - { id: p, at: 1s, do: partition, target: [n1], for: 1s }\n"
+	            "  - { id: s, at: 1500ms, do: start, target: n2 }\n"
+	            "  - { id: c, at: 1600ms, do: cut, target: l1, for: 1s }\n");
+	ck_assert_uint_eq(s->n, 6);
+	ck_assert_str_eq(show(1), "p cut l4 @10000");
+	ck_assert_str_eq(show(4), "p.end heal l4 @20000");
+	ck_assert_str_eq(show(5), "c.end heal l1 @26000");
+}
+END_TEST
+
+START_TEST(channel_targets)
+{
+	load_ok("", "  - { id: d, at: 1s, do: degrade, target: [n1, n2], with: { delay: 1ms } }\n"
+	            "  - { id: f, at: 1s, do: corrupt, target: l1, with: { share: 1%, toward: n2 "
+	            "}, for: 1s "
+	            "}\n"
+	            "  - { id: g, at: 2s, do: partition, target: [[n1, n2], [n3]] }\n");
+	static const char *const all[] = { "d degrade l1 @10000", "d degrade l4 @10000",
+		                           "d degrade l2 @10000", "f corrupt l1 @10000",
+		                           "f.end corrupt l1 @20000", "g cut l2 @20000",
+		                           "g cut l3 @20000",      "g cut l4 @20000" };
+	want(all, 8);
+	ck_assert(s->actions[0].with.delay_s == 1e-3 && isnan(s->actions[0].with.loss));
+	ck_assert(!s->actions[0].toward && s->actions[3].toward == 2 && s->actions[4].toward == 2);
+	ck_assert(s->actions[4].ends && !s->actions[3].ends);
+}
+END_TEST
+
 START_TEST(rejoin_rule)
 {
 	/* kappa 0.75 runs, but a line hosted by one end for a moment does not fit: no heal, no
@@ -321,6 +397,8 @@ main(void)
 	tcase_add_test(c, head);
 	tcase_add_test(c, beyond_the_end);
 	tcase_add_test(c, topology);
+	tcase_add_test(c, cuts_overlap);
+	tcase_add_test(c, channel_targets);
 	tcase_add_test(c, rejoin_rule);
 	suite_add_tcase(suite, c);
 	SRunner *r = srunner_create(suite);

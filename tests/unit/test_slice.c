@@ -157,8 +157,8 @@ START_TEST(test_round_trip)
 		s->n_cmds = 2;
 		s->cmds = calloc(2, sizeof *s->cmds);
 		ck_assert_ptr_nonnull(s->cmds);
-		s->cmds[0] = (struct core_cmd){ 5, CMD_CUT, 0, NAN, NAN, NAN };
-		s->cmds[1] = (struct core_cmd){ 5, CMD_SHORT, -1, 0.1, 1.0 / 3, -0.0 };
+		s->cmds[0] = (struct core_cmd){ 5, CMD_CUT, 0, NAN, NAN, NAN, NAN, NAN, NAN };
+		s->cmds[1] = (struct core_cmd){ 5, CMD_SHORT, -1, 0.1, 1.0 / 3, -0.0, NAN, NAN, NAN };
 		ck_assert_msg(slice_write(s, path, &err) == 0, "%s", err.text);
 		ck_assert_msg(slice_read(path, &r, &err) == 0, "%s", err.text);
 		/* Written again it is the same file, so every field in the table came through. */

@@ -145,7 +145,9 @@ START_TEST(every_key)
 	        "  - { id: l1, between: [a, b], r: 20mOhm, l: 3uH, fuse: none, precharge: 1Ohm, "
 	        "transport: ipc }\n"
 	        "  - { id: l2, between: [a, b], fuse: 80A, fuse_i2t: 5kA2s, open: true,\n"
-	        "      channel: { rate: 100Mbit, delay: 1us, loss: 0% } }\n"
+	        "      channel: { rate: 100Mbit, delay: 1us, loss: 5%, burst: { enter: 1%, leave: "
+	        "50% }, jitter: 2ms,\n"
+	        "        duplicate: 2%, reorder: 3%, reorder_by: 3ms, corrupt: 4%, queue: 5ms } }\n"
 	        "modules:\n"
 	        "  - { id: m1, class: fixed, load: [[0ms, 50W, 1ms]], feeds: [a, b], c_in: 2mF, "
 	        "r_port: 60mOhm, priority: 9 }\n"
@@ -180,7 +182,13 @@ START_TEST(every_key)
 	ck_assert(m[2].p.phases[1].phase == 1 && m[2].p.phases[1].for_ns == 200000000);
 	ck_assert(m[3].p.load_w.n == 1 && m[3].p.load_w.p[0].level == 250 &&
 	          m[3].p.load_w.p[0].ramp_ns == 0);
-	ck_assert(told(DIAG_NOTE, "channels are ideal"));
+	const struct channel_params *c = &link_("l2")->p.channel;
+	ck_assert(link_("l2")->p.has_channel && !link_("l1")->p.has_channel);
+	ck_assert(c->rate_bit_s == 1e8 && c->delay_ns == 1000 && c->loss == 0.05);
+	ck_assert(c->burst_enter == 0.01 && c->burst_leave == 0.5 && c->burst_loss == 1);
+	ck_assert(c->jitter_ns == 2000000 && c->duplicate == 0.02 && c->reorder == 0.03 &&
+	          c->reorder_ns == 3000000 && c->corrupt == 0.04 && c->queue_ns == 5000000);
+	ck_assert(link_("l1")->p.channel.rate_bit_s == 0);
 	ck_assert(told(DIAG_NOTE, "agents are parsed but do not act"));
 	ck_assert(t->nodes[0].p.sensors_realistic && t->nodes[1].p.sensors_realistic);
 	ck_assert(t->nodes[0].p.calibrates && t->nodes[1].p.calibrates);
@@ -194,7 +202,7 @@ START_TEST(every_key)
 	          b->p.sensor.v_offset_v == 1e-3 && b->p.sensor.i_offset_a == 2e-3);
 	ck_assert(b->p.sensor.noise_lsb == 0.25 && b->p.sensor.i_range_a == 100 &&
 	          b->p.sensor.refresh_ns == 200000);
-	ck_assert_uint_eq(l.n, 2); /* one per kind */
+	ck_assert_uint_eq(l.n, 1); /* one per kind */
 	ck_assert_uint_eq(node("a")->n_links, 2);
 	ck_assert_uint_eq(node("b")->n_ports, 3);
 }
