@@ -1,7 +1,9 @@
 #!/bin/sh
 # Words of the command line: help, wrong arguments, exit statuses, streams.
 # shellcheck source=tests/system/cli.sh
-. "${VL_SRC:?}/tests/system/cli.sh"
+: "${VL_SRC:=$(cd "$(dirname "$0")/../.." && pwd)}" "${VL_BIN:=$VL_SRC/build/release}"
+export VL_SRC VL_BIN
+. "$VL_SRC/tests/system/cli.sh"
 
 run
 is 64
