@@ -159,6 +159,39 @@ START_TEST(observable)
 }
 END_TEST
 
+START_TEST(lossy_channel)
+{
+	/* Frames that are lost, late and damaged: the ends still find the same windows. */
+	struct err err = ERR_INIT;
+	double share[2] = { 0, 0 };
+	t = mesh_text(FOUR);
+	for (size_t l = 0; l < t->n_links; l++) {
+		struct channel_params *c = &t->links[l].p.channel;
+		t->links[l].p.has_channel = true;
+		c->rate_bit_s = 100e6;
+		c->delay_ns = 2000000;
+		c->jitter_ns = 1000000;
+		c->loss = 0.2;
+		c->corrupt = 0.05;
+		c->queue_ns = 10000000;
+	}
+	ck_assert_int_eq(solver_loop_create(t, &node_core_ops, NULL, &loop, &err), 0);
+	for (int c = 0; c < 300; c++) {
+		load((uint32_t)c % 4, 100 + 97 * (c * 7 % 11));
+		run_to((double)solver_loop_k(loop) * 1e-4 + 0.05);
+	}
+	for (uint32_t i = 0; i < 4; i++)
+		load(i, 300);
+	run_to((double)solver_loop_k(loop) * 1e-4 + 1);
+	for (int k = 0; k < 1000; k++) {
+		solver_loop_step(loop);
+		share[0] += solver_loop_get(loop, 0, "loading");
+		share[1] += solver_loop_get(loop, 2, "loading");
+	}
+	ck_assert_double_eq_tol(share[0] / share[1], 1, 0.0015);
+}
+END_TEST
+
 START_TEST(restart)
 {
 	/* A node that dies and returns has other sensors: both it and its neighbours find them
@@ -203,6 +236,7 @@ main(void)
 	tcase_add_test(c, without);
 	tcase_add_test(c, with);
 	tcase_add_test(c, observable);
+	tcase_add_test(c, lossy_channel);
 	tcase_add_test(c, restart);
 	suite_add_tcase(s, c);
 	SRunner *r = srunner_create(s);
