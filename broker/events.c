@@ -24,6 +24,7 @@ enum how {
 	STEP,    /* left out when negative */
 	CAUSE,   /* enum open_cause */
 	STAGE,   /* of a closing link */
+	LIMIT,   /* of a pre-charge */
 	ELEMENT, /* of a fuse */
 	RESETTER, /* of a microcontroller */
 	TRIP,    /* enum trip_cause */
@@ -60,6 +61,10 @@ static const struct argument {
 	[EV_TRIP_CLEAR] = { { "cause", TRIP }, { "at", NUMBER } },
 	[EV_WATCHDOG] = { { "by", RESETTER } },
 	[EV_DERATED] = { { "state", BEGINS }, { "part", NUMBER } },
+	[EV_PRECHARGE] = { { "limit", LIMIT },
+	                   { "dv_v", NUMBER },
+	                   { "resistor_j", NUMBER },
+	                   { "again_s", NUMBER } },
 	[EV_FUSE] = { { "element", ELEMENT }, { "i_a", NUMBER }, { "substep", NUMBER } },
 };
 
@@ -79,6 +84,8 @@ cause_name(double x)
 		return "death";
 	if (x == OPEN_CUT)
 		return "cut";
+	if (x == OPEN_PRECHARGE)
+		return "precharge";
 	return x == OPEN_FUSE ? "fuse" : "unknown";
 }
 
@@ -137,6 +144,9 @@ argument(const struct topo *t, size_t proc, enum how how, double x, const char *
 		return true;
 	case STAGE:
 		*text = x == 1 ? "precharge" : "closed";
+		return true;
+	case LIMIT:
+		*text = x == 1 ? "time" : "heat";
 		return true;
 	case ELEMENT:
 		*text = x == 1 ? "fast" : "i2t";

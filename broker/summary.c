@@ -41,7 +41,7 @@ scan_events(struct summary *s, const struct rec_file *f)
 {
 	for (size_t i = 0; i < rec_file_n_events(f); i++) {
 		const struct core_event *e = rec_file_event(f, i);
-		int cause = e->a >= OPEN_DEATH && e->a <= OPEN_FUSE ? (int)e->a : 0;
+		int cause = e->a >= OPEN_DEATH && e->a <= OPEN_PRECHARGE ? (int)e->a : 0;
 		if (e->code == EV_LINK_OPEN)
 			s->n_open[cause]++;
 		else if (e->code == EV_PORT_OPEN)
@@ -114,6 +114,8 @@ summary_print(const struct summary *s, const struct topo *t, FILE *f)
 	        s->n_open[OPEN_CUT]);
 	if (s->n_open[OPEN_FUSE])
 		fprintf(f, ", %u by fuse", s->n_open[OPEN_FUSE]);
+	if (s->n_open[OPEN_PRECHARGE])
+		fprintf(f, ", %u from pre-charge", s->n_open[OPEN_PRECHARGE]);
 	fprintf(f, "; %u ports\n", s->n_port_open);
 }
 

@@ -25,7 +25,7 @@ struct summary_bus {
 struct summary {
 	int64_t last_k;
 	struct summary_bus min, max; /* over all nodes and frames, while alive */
-	unsigned n_open[4];          /* link openings by enum open_cause */
+	unsigned n_open[5];          /* link openings by enum open_cause */
 	unsigned n_port_open;
 	struct ledger ledger;
 	double worst_residual; /* of the whole, any link or any port, at any time */

@@ -42,6 +42,8 @@ enum action_rule {
 	  "a supercapacitor loses capacitance and gains resistance, at its voltage")                       \
 	X(BIAS,  "bias",  RULE_FAULT,      ON_NODE,             true,  CMD_BIAS,  CMD_UNBIAS,               \
 	  "sensors of a node read too much or too little")                                                   \
+	X(BROWNOUT, "brownout", RULE_FAULT, ON_NODE,            true,  CMD_BROWNOUT, CMD_UNBROWNOUT,       \
+	  "the source of a feed holds less than its set-point")                                            \
 	X(CLOSE, "close", RULE_LINK,       ON_LINK,             false, CMD_CLOSE, 0,                        \
 	  "closes a link that is open")                                                                     \
 	X(CONT,  "cont",  RULE_BEGIN_LIFE, ON_NODE | ON_MODULE, false, 0,         0,                        \
@@ -60,6 +62,8 @@ enum action_rule {
 	  "lowers the current limit of a node's feed, or heats its air")                                     \
 	X(HANG,  "hang",  RULE_FAULT,      ON_NODE,             true,  CMD_HANG,  CMD_UNHANG,               \
 	  "a node's firmware stops, until its watchdog resets it or `for:` ends")                            \
+	X(FEED_LOSS, "feed_loss", RULE_FAULT, ON_NODE,          true,  CMD_FEED_LOSS, CMD_FEED_BACK,       \
+	  "the source of a feed is gone: no current from that step on, while its node lives")              \
 	X(HEAL,  "heal",  RULE_LINK,       ON_LINK | ON_NODE,   false, CMD_HEAL,  0,                        \
 	  "ends a cut; on a node: of all its links")                                       \
 	X(KILL,  "kill",  RULE_END_LIFE,   ON_NODE | ON_MODULE, false, 0,         0,                        \
@@ -77,6 +81,8 @@ enum action_rule {
 	  "SIGKILL to the relay; it comes back, and no step takes notice")                                 \
 	X(REORDER, "reorder", RULE_FAULT,  ON_LINK | ON_NODE,   true,  CMD_REORDER, CMD_REORDER,            \
 	  "holds frames of the channel back, so that later ones overtake them")                             \
+	X(SAG,   "sag",   RULE_FAULT,      ON_NODE,             true,  CMD_SAG,   CMD_UNSAG,                \
+	  "a dip of a feed's source, at once and for a time; wants `for:`")                                \
 	X(SC_OPEN, "sc_open", RULE_FAULT,  ON_NODE,             true,  CMD_SC_OPEN, CMD_SC_CLOSE,           \
 	  "the string of a supercapacitor opens; it keeps its charge")                                     \
 	X(SHORT, "short", RULE_FAULT,      ON_NODE,             true,  CMD_SHORT, 0,                        \
@@ -130,13 +136,14 @@ struct action_with {
 	double feed_part;                /* derate */
 	double gap_s;                    /* swap */
 	double jitter_s;                 /* degrade */
+	double level_v;                  /* brownout, sag */
 	double level_w;                  /* load */
 	double loss;                     /* degrade */
 	double only;                     /* cut, heal: enum cut_only */
 	double power_w;                  /* surge */
 	double precharge_ohm;            /* close */
 	double r_ohm;                    /* short */
-	double ramp_s;                   /* load, ramp, surge */
+	double ramp_s;                   /* brownout, load, ramp, surge */
 	double rate_bit_s;               /* degrade, flood */
 	double share;                    /* corrupt, duplicate, reorder */
 	double size;                     /* flood: B */

@@ -19,6 +19,12 @@ static const struct field with_age[] = {
 	       "series resistance, times that in the topology; without it as it is"),
 };
 
+static const struct field with_brownout[] = {
+	NUMBER("level", level_v, UNIT_VOLT, 0, 60, NULL,
+	       "voltage that the source holds at most; required"),
+	NUMBER("ramp", ramp_s, UNIT_SECOND, 0, 1000, "0s", "time to fall to it"),
+};
+
 static const struct field with_close[] = {
 	NUMBER("precharge", precharge_ohm, UNIT_OHM, 1e-3, 100, NULL,
 	       "resistor while the ends differ; without it the link's own"),
@@ -152,6 +158,11 @@ static const struct field with_ramp[] = {
 	NUMBER("time", ramp_s, UNIT_SECOND, 1e-6, 1000, NULL, "how long it takes; required"),
 };
 
+static const struct field with_sag[] = {
+	NUMBER("level", level_v, UNIT_VOLT, 0, 60, NULL,
+	       "voltage that is left of the source; required"),
+};
+
 static const struct field with_short[] = {
 	NUMBER("r", r_ohm, UNIT_OHM, 1e-4, 1e3, NULL, "resistance of the fault; required"),
 };
@@ -175,6 +186,7 @@ static const struct schema schema_none = { .what = "with" };
 		                                     sizeof with_##name / sizeof *with_##name }
 WITH(age);
 WITH(bias);
+WITH(brownout);
 WITH(close);
 WITH(corrupt);
 WITH(cut);
@@ -186,6 +198,7 @@ WITH(kill);
 WITH(load);
 WITH(ramp);
 WITH(reorder);
+WITH(sag);
 WITH(short);
 WITH(stuck);
 WITH(surge);
@@ -196,6 +209,9 @@ const struct action_params action_params[SCRIPT_KINDS_] = {
 	                 .words = { ACTION_OF(c_part), ACTION_OF(esr_part) } },
 	[SCRIPT_BIAS] = { .with = &schema_bias,
 	                  .words = { ACTION_OF(bias_v), ACTION_OF(bias_a), ACTION_OF(bias_part) } },
+	[SCRIPT_BROWNOUT] = { .with = &schema_brownout,
+	                      .needs = { { "level", "the voltage that is left" } },
+	                      .words = { ACTION_OF(level_v), ACTION_OF(ramp_s) } },
 	[SCRIPT_CLOSE] = { .with = &schema_close,
 	                   .words = { ACTION_OF(precharge_ohm), ACTION_OF(bypass_s) } },
 	[SCRIPT_CONT] = { .with = &schema_none },
@@ -216,12 +232,16 @@ const struct action_params action_params[SCRIPT_KINDS_] = {
 	[SCRIPT_DERATE] = { .with = &schema_derate,
 	                    .words = { ACTION_OF(feed_part), ACTION_OF(ambient_c) } },
 	[SCRIPT_HANG] = { .with = &schema_none },
+	[SCRIPT_FEED_LOSS] = { .with = &schema_none },
 	[SCRIPT_HEAL] = { .with = &schema_cut, .words = { ACTION_OF(only) } },
 	[SCRIPT_KILL] = { .with = &schema_kill },
 	[SCRIPT_LOAD] = { .with = &schema_load,
 	                  .needs = { { "level", "the power to go to" } },
 	                  .words = { ACTION_OF(level_w), ACTION_OF(ramp_s) } },
 	[SCRIPT_RELAY_KILL] = { .with = &schema_none },
+	[SCRIPT_SAG] = { .with = &schema_sag,
+	                 .needs = { { "level", "the voltage that is left" } },
+	                 .words = { ACTION_OF(level_v) } },
 	[SCRIPT_SC_OPEN] = { .with = &schema_none },
 	[SCRIPT_PLUG] = { .with = &schema_none },
 	[SCRIPT_RAMP] = { .with = &schema_ramp,
@@ -263,9 +283,6 @@ const char *const action_later[] = {
 	/* clang-format off */
 	"agent_freeze",
 	"agent_reset",
-	"brownout",
-	"feed_loss",
-	"sag",
 	NULL,
 	/* clang-format on */
 };
@@ -285,6 +302,7 @@ const struct action_with action_no_with = {
 	.esr_part = NAN,
 	.feed_part = NAN,
 	.gap_s = NAN,
+	.level_v = NAN,
 	.jitter_s = NAN,
 	.level_w = NAN,
 	.loss = NAN,

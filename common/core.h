@@ -48,6 +48,8 @@ enum wave_flag {
 	WAVE_STATE = 1 << 4,  /* the STATE frame is present */
 	WAVE_JOINER = 1 << 5, /* the sender's life began with this link and it has not closed it yet */
 	WAVE_LIMIT = 1 << 6,  /* STATE: sender's feed is off, at its limit or clipped, or it has none */
+	/* Together, of an end with a pre-charge resistor: it gives up, both open at the next step. */
+	WAVE_GIVE_UP = WAVE_BYPASS | WAVE_TRIP,
 	WAVE_CUT = 1 << 7,    /* the sender's end is kept open by a cut or by the topology */
 	/* Bits 8 to 15, STATE: control periods since a live feed was heard of, 255: none known. */
 	WAVE_AGE_SHIFT = 8,
@@ -133,6 +135,7 @@ struct core_in {
 #define CORE_CMD_TABLE(X)                                                                          \
 	X(CMD_AGE,     40, "age",     "c_part", "esr_part", NULL) /* supercapacitor: parts of what it is in the topology; NaN: stays */ \
 	X(CMD_BIAS,    32, "bias",    "v", "i", NULL) /* offsets on sensors of the bus voltage and the feed current; c: part on top of the current; NaN: none */ \
+	X(CMD_BROWNOUT, 60, "brownout", "level_v", "ramp_s", "V") /* the feed's source holds at most a V */ \
 	X(CMD_CLOSE,    3, "close",   "precharge_ohm", "bypass_s", NULL) /* b after closing; c = +1 resistor here, -1 at the peer */ \
 	X(CMD_CORRUPT, 81, "corrupt",   "share", NULL, NULL)     /* channel: of the frames */            \
 	X(CMD_CUT,      1, "cut",     NULL, NULL, NULL) /* link `chan` (the other end gets the same command): contactors open, no frame comes through; a = enum cut_only, NaN: both */ \
@@ -141,10 +144,13 @@ struct core_in {
 	X(CMD_DUPLICATE, 82, "duplicate", "share", NULL, NULL)     /* channel: of the frames */            \
 	X(CMD_FLOOD, 84, "flood",     "rate_bit_s", "size", "bit/s") /* channel: foreign traffic, in frames of b bytes */ \
 	X(CMD_HANG,    30, "hang",    NULL, NULL, NULL) /* the firmware stops */                            \
+	X(CMD_FEED_BACK, 61, "feed_back", NULL, NULL, NULL)                                                 \
+	X(CMD_FEED_LOSS, 62, "feed_loss", NULL, NULL, NULL) /* the feed gives no current from this step on */ \
 	X(CMD_HEAL,     2, "heal",    NULL, NULL, NULL) /* ends a cut; contactors by the rule of docs/models (pre-charge, then bypass) */ \
 	X(CMD_LOAD,     4, "load",    "level_w", "ramp_s", "W") /* built-in load */                        \
 	X(CMD_PLUG,    50, "plug",    NULL, NULL, NULL) /* of a module: its contacts close */              \
 	X(CMD_REORDER, 83, "reorder",   "share", "by_s", NULL)   /* channel: of the frames, held back for b */ \
+	X(CMD_SAG,     63, "sag",     "level_v", NULL, "V") /* a brownout at once */                        \
 	X(CMD_SC_CLOSE, 41, "sc_close", NULL, NULL, NULL) /* its string */                                  \
 	X(CMD_SC_OPEN,  42, "sc_open", NULL, NULL, NULL)                                                    \
 	X(CMD_SHORT,    5, "short",   "r_ohm", "for_s", "Ohm")  /* fault on the bus; b NaN: until CMD_UNSHORT */ \
@@ -154,7 +160,9 @@ struct core_in {
 	X(CMD_UNBIAS,  33, "unbias",  NULL, NULL, NULL)                                                    \
 	X(CMD_UNDERATE, 37, "underate", NULL, NULL, NULL)                                                  \
 	X(CMD_UNHANG,  31, "unhang",  NULL, NULL, NULL) /* a reset by hand, if it is still hung */          \
+	X(CMD_UNBROWNOUT, 64, "unbrownout", NULL, NULL, NULL)                                              \
 	X(CMD_UNPLUG,  52, "unplug",  NULL, NULL, NULL) /* of a module: its contacts open */              \
+	X(CMD_UNSAG,   65, "unsag",   NULL, NULL, NULL)                                                   \
 	X(CMD_UNSHORT,  6, "unshort", NULL, NULL, NULL)                                                   \
 	X(CMD_UNSTUCK, 35, "unstuck", NULL, NULL, NULL)                                                    \
 	X(CMD_UNSURGE, 53, "unsurge", NULL, NULL, NULL) /* falls in the ramp in which it rose */
@@ -187,6 +195,7 @@ struct core_cmd {
 	X(EV_UNSERVED, "unserved", "subject")   /* a: 1 begins, 0 ends */                                  \
 	X(EV_BAD_MSG, "message.bad", "channel") /* a: reason; counted, named, dropped */                   \
 	X(EV_FUSE, "fuse.trip", "link")         /* a: 1 fast, 2 I2t, b: current A, c: sub-step */           \
+	X(EV_PRECHARGE, "precharge.stuck", "link") /* given up, by the end with the resistor; a: 1 time, 2 heat, b: V between the ends, c: J in the resistor, d: s until the next try */ \
 	X(EV_SHED, "shed", "module")            /* module: switched off for lack of power; a: its priority */ \
 	X(EV_RESTORED, "restored", "module")    /* module: switched on again */                            \
 	X(EV_ADJ_DOWN, "adjacency.down", "link") /* no frame of the neighbour; a: since how long, s */     \
@@ -207,7 +216,7 @@ enum event_code {
 	EV_END_
 };
 enum trip_cause { TRIP_OV = 1, TRIP_UV = 2, TRIP_OT = 3 };
-enum open_cause { OPEN_DEATH = 1, OPEN_CUT = 2, OPEN_FUSE = 3 };
+enum open_cause { OPEN_DEATH = 1, OPEN_CUT = 2, OPEN_FUSE = 3, OPEN_PRECHARGE = 4 };
 
 struct core_event {
 	int64_t k;     /* step in which it acts */

@@ -12,6 +12,7 @@
 struct bound_signal {
 	struct signal_list *value, *lo, *hi; /* lo, hi: NULL without sub-step extremes */
 	struct signal_list *open; /* of the same links; NULL: not a current of several links */
+	struct signal_list *on;   /* state of the same feeds; NULL: not several feeds */
 	bool several;             /* the name has a `*` */
 };
 
@@ -63,6 +64,13 @@ bind_one(struct expr_eval *v, size_t i, const struct runview *view, struct err *
 		snprintf(other, sizeof other, "%s.open", name);
 		rc = signal_select(view, other, &s->open, err);
 	}
+	if (!rc && !strncmp(name, "feed.", 5) && s->several && !ends_with(name, ".state")) {
+		*dot = '\0';
+		snprintf(other, sizeof other, "%s.state", name);
+		rc = signal_select(view, other, &s->on, err);
+		if (rc == ERR_NOTFOUND) /* recorded before there was such a thing */
+			rc = 0;
+	}
 	return rc;
 }
 
@@ -101,6 +109,7 @@ expr_unbind(struct expr_eval **pv)
 		signal_destroy(&v->s[i].lo);
 		signal_destroy(&v->s[i].hi);
 		signal_destroy(&v->s[i].open);
+		signal_destroy(&v->s[i].on);
 	}
 	free(v->s);
 	free(v);
@@ -116,10 +125,12 @@ eval_signal(struct expr_eval *v, int i, struct span *ret)
 {
 	struct bound_signal *s = &v->s[i];
 	size_t e = s->several ? v->element : 0;
-	double open;
+	double open, on;
 	if (e >= signal_count(s->value))
 		return false;
 	if (s->open && (!signal_at(s->open, e, v->k, &open) || open != 0))
+		return false;
+	if (s->on && (!signal_at(s->on, e, v->k, &on) || on == 0))
 		return false;
 	if (s->lo) {
 		if (!signal_at(s->lo, e, v->k, &ret->lo) || !signal_at(s->hi, e, v->k, &ret->hi))

@@ -8,7 +8,7 @@
  *   call  = min max mean sum spread (fold all values of their arguments), abs
  *
  * Signals: signals.h. A name with `*` stands for several and must be inside a fold; what is dead is
- * left out, and so are the currents of open links. A fold over nothing is no sample. spread is
+ * left out, and so are the currents of open links and feeds whose source is gone. A fold over nothing is no sample. spread is
  * (max - min)/mean. Units are checked: volts are not compared with amperes. A `-` behind a signal
  * wants a space before it, for ids may hold one.
  *

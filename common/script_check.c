@@ -411,6 +411,34 @@ check_derate(struct script_build *b, const struct script_action *a, const struct
 		decode_error(&b->d, at, "derate: node '%s' has no feed", n->id);
 }
 
+/* Actions on a feed want one, and one at a time; a sag wants an end. */
+static void
+check_feed(struct script_build *b, struct state *s, const struct script_action *a,
+           const struct yamldoc_node *at)
+{
+	static const enum script_kind kinds[] = { SCRIPT_BROWNOUT, SCRIPT_FEED_LOSS, SCRIPT_SAG };
+	const char *what = script_action_name(a->kind);
+	bool is = false;
+	for (size_t i = 0; i < 3; i++)
+		is = is || a->kind == kinds[i];
+	if (!is)
+		return;
+	if (!b->topo->nodes[a->target].p.has_feed)
+		decode_error(&b->d, at, "%s: node '%s' has no feed", what,
+		             b->topo->nodes[a->target].id);
+	if (a->kind == SCRIPT_SAG && isnan(a->for_s))
+		decode_error(&b->d, at, "sag: 'for:' is missing: a sag is over after some time");
+	for (size_t i = 0; i < 3; i++) {
+		struct script_action other = *a;
+		other.kind = kinds[i];
+		const struct script_action *latest = *fault_of(s, b->topo, &other);
+		if (kinds[i] != a->kind && latest && a->k <= fault_last_k(b, latest))
+			decode_error(&b->d, at, "%s: the feed of '%s' has a %s at that time "
+			             "(action '%s')", what, b->topo->nodes[a->target].id,
+			             script_action_name(kinds[i]), latest->id);
+	}
+}
+
 /* What a channel action needs beside its parameters. */
 static void
 check_channel(struct script_build *b, const struct script_action *a, const struct yamldoc_node *at)
@@ -448,6 +476,7 @@ check_fault(struct script_build *b, struct state *s, const struct script_action 
 	check_supercap(b, a, at);
 	check_derate(b, a, at);
 	check_sensor(b, a, at);
+	check_feed(b, s, a, at);
 	if (a->kind == SCRIPT_SURGE)
 		check_settable(b, a, at);
 	if (*latest && a->k <= fault_last_k(b, *latest))

@@ -16,7 +16,7 @@ static const char *const group_ids[N_GROUPS] = { "node", "node", "node", "node",
 	                                           NULL };
 
 enum source { OF_FIELD, OF_INPUT, OF_LINK, OF_LINK_OPEN, OF_LINK_CONV, OF_LINK_END, OF_CALIB,
-	      OF_LEDGER };
+	      OF_SHARE, OF_LEDGER };
 
 static const struct row {
 	enum group group;
@@ -43,6 +43,8 @@ static const struct row {
 	{ GROUP_FEED, "loading", "1", OF_FIELD, "loading", 0 },
 	{ GROUP_FEED, "available", "1", OF_FIELD, "available", 0 },
 	{ GROUP_FEED, "i_meas", "A", OF_FIELD, "feed_i_meas", 0 },
+	{ GROUP_FEED, "share", "1", OF_SHARE, "loading", 0 },
+	{ GROUP_FEED, "state", "1", OF_FIELD, "feed_state", 0 },
 	{ GROUP_CONV, "vo", "V", OF_FIELD, "conv_vo", 0 },
 	{ GROUP_CONV, "i", "A", OF_FIELD, "conv_i", 0 },
 	{ GROUP_CONV, "p", "W", OF_FIELD, "conv_p", 0 },
@@ -100,6 +102,7 @@ struct signal {
 	const struct row *row;
 	char name[NAME_MAX_];
 	char field[FIELD_MAX];
+	const char *state; /* OF_SHARE: field that says whether the feed controls; as end 1 */
 	size_t proc[2]; /* OF_LINK: ends a and b; else the first */
 	int index[2];   /* of the field; -1: not looked up yet */
 	/* Where the last sample lay, and the next one probably lies: frames run_k.. of one block. */
@@ -327,6 +330,7 @@ add_one(struct signal_list *l, const struct row *row, size_t i, struct err *err)
 	} else {
 		s.proc[0] = s.proc[1] = i + (row->group == GROUP_MODULE ? t->n_nodes : 0);
 		snprintf(s.field, sizeof s.field, "%s", row->field);
+		s.state = row->source == OF_SHARE ? "feed_state" : NULL;
 	}
 	return add(l, &s, err);
 }
@@ -500,7 +504,8 @@ look_up(const struct signal_list *l, struct signal *s, int end, int64_t k)
 {
 	/* A process may get its first life after the list was made. */
 	if (s->index[end] < 0)
-		s->index[end] = runview_field(l->view, s->proc[end], s->field);
+		s->index[end] = runview_field(l->view, s->proc[end],
+		                              end && s->state ? s->state : s->field);
 	if (s->index[end] < 0)
 		return false;
 	size_t n;
@@ -549,6 +554,13 @@ link_value(const struct signal_list *l, struct signal *s, int64_t k, double *ret
 }
 
 static bool
+share_value(const struct signal_list *l, struct signal *s, int64_t k, double *ret)
+{
+	double state;
+	return value(l, s, 0, k, ret) && value(l, s, 1, k, &state) && state == 1;
+}
+
+static bool
 mesh_value(struct signal_list *l, const struct signal *s, int64_t k, double *ret)
 {
 	if (!l->ledger || k < 0 || k > runview_last_k(l->view))
@@ -581,6 +593,8 @@ signal_at(struct signal_list *l, size_t i, int64_t k, double *ret)
 	case OF_LINK:
 	case OF_LINK_OPEN:
 		return link_value(l, s, k, ret);
+	case OF_SHARE:
+		return share_value(l, s, k, ret);
 	case OF_LEDGER:
 		return mesh_value(l, s, k, ret);
 	}

@@ -1,7 +1,7 @@
 /*
  * signals.h - quantities of a run by name, in SI units.
  *
- *   node.<id>.{v,v_min,v_max,v_sc,loading,dv,di,x}      feed.<node>.{i,loading}
+ *   node.<id>.{v,v_min,v_max,v_sc,loading,dv,di,x}      feed.<node>.{i,loading,share,state}
  *   with `calibration: on` node.<id>.{calib_rank,calib_unknowns,calib_sigma}, feed.<node>.calib
  *   conv.<node>.{vo,i,p}    (i: of the inductor, from the bus to the output; p: into its load)
  *   sc.<node>.{v,soc,p,i,slow_p}  supercapacitor behind a converter (p: into the bus, i: into it)
@@ -12,7 +12,8 @@
  * A `*` in the place of an id matches any characters. A dead process has no samples. A link's
  * current is positive from its end a to its end b: (i_a - i_b)/2 of both ends; with one end dead
  * that of the other, with both dead none. It is 0 while open. open is 1 unless both ends are
- * closed.
+ * closed. A feed's state is 0 where its source is gone, 1 while it controls, 2 at a limit; share is
+ * its loading while it controls.
  */
 #ifndef VL_SIGNALS_H
 #define VL_SIGNALS_H

@@ -230,6 +230,8 @@ static const struct field chan_rows[] = {
 	ROW_AS(slice_chan, "link_fuse_a", F64, link.fuse_a),
 	ROW_AS(slice_chan, "link_fuse_i2t_a2s", F64, link.fuse_i2t_a2s),
 	ROW_AS(slice_chan, "link_precharge_ohm", F64, link.precharge_ohm),
+	ROW_AS(slice_chan, "link_precharge_s", F64, link.precharge_s),
+	ROW_AS(slice_chan, "link_precharge_j", F64, link.precharge_j),
 	ROW_AS(slice_chan, "link_i_init_a", F64, link.i_init_a),
 	ROW_AS(slice_chan, "link_open", BOOL, link.open),
 	ROW_AS(slice_chan, "has_channel", BOOL, link.has_channel),

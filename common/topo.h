@@ -151,6 +151,8 @@ struct link_params {
 	double fuse_a;             /* 0: none */
 	double fuse_i2t_a2s;       /* let-through above the rating */
 	double precharge_ohm;
+	double precharge_s;        /* given up after this time; 0: never */
+	double precharge_j;        /* what its resistor bears before it has to cool; 0: anything */
 	double i_init_a;           /* a -> b at t = 0 */
 	bool open;                 /* contactors open at t = 0 */
 	bool has_channel;          /* false: the channel is ideal */

@@ -138,7 +138,8 @@ add_link(struct sha256 *h, const struct topo_link *l)
 	add_u64(h, l->a);
 	add_u64(h, l->b);
 	const double reals[] = { p->r_ohm,  p->l_h,          p->l_eff_h,
-		                 p->fuse_a, p->fuse_i2t_a2s, p->precharge_ohm };
+		                 p->fuse_a, p->fuse_i2t_a2s, p->precharge_ohm,
+		                 p->precharge_s, p->precharge_j };
 	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
 		add_real(h, reals[i]);
 	add_u64(h, p->open);

@@ -408,6 +408,11 @@ static const struct field fields_link[] = {
 	         "without it fuse^2 x 1 s" },
 	NUMBER(struct build_link, "precharge", t.p.precharge_ohm, UNIT_OHM, 1e-3, 100, "0.5Ohm",
 	       "pre-charge resistor when the link closes"),
+	NUMBER(struct build_link, "precharge_time", t.p.precharge_s, UNIT_SECOND, 1e-3, 1e4, "10s",
+	       "a pre-charge that has not come within 1 V by then is given up, and tried again "
+	       "later"),
+	NUMBER(struct build_link, "precharge_energy", t.p.precharge_j, UNIT_JOULE, 1, 1e7, "3kJ",
+	       "energy that heats the pre-charge resistor to its limit; then it is given up too"),
 	BOOL(struct build_link, "open", t.p.open, "false", "starts open"),
 	WORD(struct build_link, "transport", transport, transport_words, NULL,
 	     "as mesh.transport, for this link"),

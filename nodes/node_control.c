@@ -9,7 +9,7 @@
 #define BLEED 0.01
 #define SET_MIN_V 45.0
 #define SET_MAX_V 50.5
-/* A difference to a new neighbour comes in over this time. */
+/* A link that closes in a running mesh comes in over this time. */
 #define FADE_S 0.2
 /* A joiner waits this many periods for a neighbour's state. */
 #define ADOPT_PERIODS 50
@@ -55,11 +55,9 @@ node_control_hear(struct node_control *c, size_t l, const struct wave *w, bool f
 	p->dv_v = w->st_dv_v;
 	p->x = w->st_x;
 	p->age = (w->flags & WAVE_AGE_MASK) >> WAVE_AGE_SHIFT;
-	if (!p->known && (fade || p->lost) && !c->adopting) {
-		p->off_dv_v = p->dv_v - c->dv_v;
-		p->off_x = p->x - c->x;
-		p->ramp = 1;
-	}
+	p->v_v = w->st_v_v;
+	if (!p->known)
+		p->fade_s = (fade || p->lost) && !c->adopting ? FADE_S : 0;
 	p->known = true;
 	p->lost = false;
 	p->silent = 0;
@@ -68,9 +66,18 @@ node_control_hear(struct node_control *c, size_t l, const struct wave *w, bool f
 struct neighbours {
 	size_t n;
 	double ddv_v, dx; /* means of the differences */
-	double dv_v, x;   /* means */
+	double v_v, dv_v, x; /* means */
 	uint32_t age;     /* the freshest word of a feed */
 };
+
+/* kc w = 1/(time left): the difference to a neighbour that stands still falls in a straight line. */
+static double
+node_control_weight(const struct node_control *c, const struct node_control_peer *p)
+{
+	double left = c->kc_per_s * p->fade_s;
+
+	return left > 1 ? 1 / left : 1;
+}
 
 static struct neighbours
 node_control_gather(struct node_control *c, const bool *closed)
@@ -84,18 +91,20 @@ node_control_gather(struct node_control *c, const bool *closed)
 		if (!closed[l] || !p->known)
 			continue;
 		nb.n++;
+		nb.v_v += p->v_v;
 		nb.dv_v += p->dv_v;
 		nb.x += p->x;
-		nb.ddv_v += p->dv_v - c->dv_v - p->ramp * p->off_dv_v;
-		nb.dx += p->x - c->x - p->ramp * p->off_x;
-		p->ramp -= c->tc_s / FADE_S;
-		if (p->ramp < 0)
-			p->ramp = 0;
+		nb.ddv_v += node_control_weight(c, p) * (p->dv_v - c->dv_v);
+		nb.dx += (1 - p->fade_s / FADE_S) * (p->x - c->x);
+		p->fade_s -= c->tc_s;
+		if (p->fade_s < 0)
+			p->fade_s = 0;
 		if (p->age < nb.age)
 			nb.age = p->age;
 	}
 	if (nb.n) {
 		double q = 1 / (double)nb.n;
+		nb.v_v *= q;
 		nb.dv_v *= q;
 		nb.x *= q;
 		nb.ddv_v *= q;
@@ -132,6 +141,31 @@ node_control_consensus(struct node_control *c, const struct neighbours *nb, bool
 	node_control_integrate(c, dv_v, di_v);
 }
 
+/* The feed begins with a loading of x on a bus at v_v. */
+static void
+node_control_rejoin(struct node_control *c, struct node_feed *f, double v_v, double x)
+{
+	double set_v = v_v + x * node_feed_available_a(f) * (f->e_full_v / f->i_max_a);
+
+	set_v = set_v > SET_MAX_V ? SET_MAX_V : set_v < SET_MIN_V ? SET_MIN_V : set_v;
+	c->di_v = set_v - c->v0_v - c->dv_v;
+	f->v_set_v = set_v;
+}
+
+/* A joiner takes over what its neighbours have agreed on; its feed begins with their loading, not
+ * with what is left when their di is not there. */
+static void
+node_control_adopt(struct node_control *c, struct node_feed *f, struct neighbours *nb)
+{
+	nb->ddv_v = nb->dx = 0; /* of what it has now */
+	c->x = nb->x;
+	if (c->kind != CONTROL_CONSENSUS)
+		return;
+	c->dv_v = nb->dv_v;
+	if (c->has_feed)
+		node_control_rejoin(c, f, nb->v_v, nb->x);
+}
+
 static double
 node_control_set_v(const struct node_control *c, bool *clipped)
 {
@@ -151,14 +185,16 @@ node_control_step(struct node_control *c, struct node_feed *f, double bus_v, dou
 	bool clipped;
 
 	if (c->adopting) {
-		if (nb.n > 0) {
-			c->dv_v = c->kind == CONTROL_CONSENSUS ? nb.dv_v : 0;
-			c->x = nb.x;
-		}
+		if (nb.n > 0)
+			node_control_adopt(c, f, &nb);
 		/* Two newcomers side by side would wait for each other. */
 		c->adopting = nb.n == 0 && waiting && ++c->waited < ADOPT_PERIODS;
 	}
-	c->age = c->has_feed ? 0 : nb.age < NODE_CONTROL_AGE_NONE ? nb.age + 1 : NODE_CONTROL_AGE_NONE;
+	bool on = c->has_feed && node_feed_on(f);
+	if (on && c->lost && c->kind == CONTROL_CONSENSUS)
+		node_control_rejoin(c, f, bus_v, c->x);
+	c->lost = c->has_feed && !on;
+	c->age = on ? 0 : nb.age < NODE_CONTROL_AGE_NONE ? nb.age + 1 : NODE_CONTROL_AGE_NONE;
 	(void)node_control_set_v(c, &clipped);
 	c->limited = !c->has_feed || clipped || node_feed_limited(f, bus_v);
 	if (c->age >= NODE_CONTROL_AGE_NONE || c->adopting)

@@ -5,10 +5,10 @@
  *   all nodes            dv += Tc [kv (v_nom - v) + kc mean(dv_j - dv)]
  *   controlling feeds    di += Tc ki mean(x_j - x), x = i/I_rated
  *   all others           x += 0.8 mean(x_j - x); feeds among them leave kv out and bleed di
- * The feed's set-point is v0 + dv + di within [45, 50.5] V; integrators hold at that clamp. A
- * joiner takes dv and x from its neighbours before it sends STATE. Where no live feed has been
- * heard of for AGE_NONE periods everything freezes. When a link closes in a running mesh, the
- * differences to that neighbour come in over 200 ms.
+ * The feed's set-point is v0 + dv + di within [45, 50.5] V; integrators hold at that clamp. A joiner
+ * takes dv and x from its neighbours before it sends STATE, its feed begins with their loading.
+ * Where no live feed has been heard of for AGE_NONE periods everything freezes. A link that closes
+ * in a running mesh comes in over 200 ms.
  */
 #ifndef VL_NODE_CONTROL_H
 #define VL_NODE_CONTROL_H
@@ -21,12 +21,11 @@
 
 struct node_control_peer {
 	bool known;     /* a STATE has arrived since the link closed */
-	double dv_v, x; /* its last STATE */
+	double v_v, dv_v, x; /* its last STATE */
 	uint32_t age;
 	uint32_t silent; /* periods without one */
 	bool lost;       /* it was known, and has been silent for too long */
-	double off_dv_v, off_x; /* difference when the link closed */
-	double ramp;            /* 1 -> 0: part of it that is still left out */
+	double fade_s; /* time until it counts in full */
 };
 
 struct node_control {
@@ -35,6 +34,7 @@ struct node_control {
 	double tc_s;
 	double kv_per_s, kc_per_s, ki_v_per_s, v_nom_v, v0_v;
 	bool has_feed;
+	bool lost;       /* its source is gone */
 	bool adopting;   /* joiner that has not yet taken its neighbours' state */
 	uint32_t waited; /* periods since then */
 	bool limited;    /* feed off, at its limit or clipped, or none */
@@ -59,8 +59,7 @@ node_control_lost(const struct node_control *c, size_t l)
 {
 	return c->peer[l].lost;
 }
-/* A message of neighbour l; `fade`: its difference is to come in slowly (the link closed while the
- * mesh ran). */
+/* A message of neighbour l; `fade`: it is to come in slowly (the link closed while the mesh ran). */
 void node_control_hear(struct node_control *, size_t l, const struct wave *, bool fade);
 /* Firmware, when due: closed[l] says which links count, waiting that there is a live neighbour to
  * wait for. bus_v, feed_a: as sensed. Sets the set-point of the feed. */

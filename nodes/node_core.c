@@ -47,7 +47,9 @@ struct node_core {
 	struct node_protect protect;
 	struct node_trim *trim; /* NULL: sensors are taken as they are */
 	struct node_sense sense; /* all that the firmware sees of the plant */
-	struct pwl_track load, conv_load;
+	struct pwl_track load, conv_load, ceil;
+	bool brownout; /* `ceil` acts on the feed */
+	bool held;     /* loads are off until a link is bypassed */
 	struct surge surge;
 	bool own_conv; /* the last of convs has the node's own output and load */
 	struct node_core_end {
@@ -77,6 +79,7 @@ static const struct {
 	{ "loss_j", "J" }, { "fault_j", "J" }, { "stored_j", "J" }, { "line_j", "J" },
 	{ "abandoned_j", "J" }, { "unserved_j", "J" }, { "v_meas", "V" }, { "feed_i_meas", "A" },
 	{ "temp", "degC" }, { "available", "1" },
+	{ "feed_state", "1" },
 }, link_fields[] = {
 	{ "state", "1" }, { "i", "A" }, { "i_avg", "A" }, { "net_j", "J" }, { "wave_j", "J" },
 	{ "loss_j", "J" },
@@ -259,7 +262,7 @@ node_core_frame(const void *core, union rec_word *w)
 		s.line_j,        s.abandoned_j,
 		s.unserved_j,    c->sense.v.value,
 		c->sense.feed_a, c->hw.thermal.temp_c,
-		f->part,
+		f->part,         node_feed_on(f) ? 1 + c->control.limited : 0,
 	};
 
 	w = put(w, own, N_NODE);
@@ -511,6 +514,7 @@ node_core_create(const struct slice *s, void **core, struct err *err)
 	node_protect_init(&c->protect, c->control.period_k * s->step_ns, c->n_links, s->index,
 	                  s->init_v_v);
 	pwl_track_init(&c->load, &s->node.load_w);
+	pwl_track_init(&c->ceil, NULL);
 	node_core_init_convs(c);
 	node_core_init_chans(c);
 	if (s->start_k == 0 && s->node.steady)
@@ -612,6 +616,22 @@ node_core_sensor_command(struct node_core *c, const struct core_cmd *cmd)
 }
 
 static void
+node_core_feed_command(struct node_core *c, const struct core_cmd *cmd)
+{
+	struct node_feed *f = &c->plant.feed;
+	const int64_t at_ns = cmd->k * c->slice->step_ns;
+
+	c->brownout = cmd->kind == CMD_BROWNOUT || cmd->kind == CMD_SAG;
+	f->ceil_v = INFINITY;
+	if (cmd->kind == CMD_FEED_LOSS) {
+		node_feed_lose(f);
+	} else if (c->brownout) {
+		pwl_track_set(&c->ceil, at_ns, f->v_set_v, 0);
+		pwl_track_set(&c->ceil, at_ns, cmd->a, cmd->b > 0 ? cmd->b * 1e9 : 0);
+	}
+}
+
+static void
 node_core_bus_command(struct node_core *c, const struct core_cmd *cmd, struct core_events *ev)
 {
 	double booked_j = 0;
@@ -658,10 +678,33 @@ node_core_bus_command(struct node_core *c, const struct core_cmd *cmd, struct co
 		c->plant.g_fault = 0;
 		c->fault_end_k = INT64_MAX;
 		break;
+	case CMD_BROWNOUT:
+	case CMD_FEED_BACK:
+	case CMD_FEED_LOSS:
+	case CMD_SAG:
+	case CMD_UNBROWNOUT:
+	case CMD_UNSAG:
+		node_core_feed_command(c, cmd);
+		break;
 	default:
 		break;
 	}
 	core_event_add(ev, cmd->k, EV_FAULT, -1, cmd->kind, cmd->a, cmd->b, booked_j);
+}
+
+/* A node without a feed that gave a pre-charge up, and has no closed link, keeps its loads off: the
+ * resistor then charges the bus instead of feeding them. */
+static bool
+node_core_holds(const struct node_core *c)
+{
+	bool stuck = false;
+
+	for (size_t l = 0; l < c->n_links; l++) {
+		if (c->links[l].state == LINK_END_CLOSED)
+			return false;
+		stuck = stuck || node_link_is_stuck(&c->links[l]);
+	}
+	return stuck && !node_feed_on(&c->plant.feed);
 }
 
 /* The contactors of a link, its channel, or both. */
@@ -702,10 +745,21 @@ node_core_inputs(struct node_core *c, int64_t k, const struct core_in *in,
 	}
 	for (size_t l = 0; l < c->n_links; l++)
 		node_link_announced(&c->links[l], node_core_bus(c, l), k, ev);
+	c->held = node_core_holds(c);
 	if (k % c->slice->port_period == 0)
 		for (size_t p = 0; p < c->n_ports; p++)
 			node_port_input(&c->ports[p], k, &in[c->n_links + p], c->plant.v_v,
 			                c->step_s * c->slice->port_period, ev);
+}
+
+/* What is held off is demanded and not served. */
+static void
+node_core_hold(struct node_core *c, double *load_w, double *lost_j)
+{
+	for (size_t s = 0; s < c->slice->substeps; s++) {
+		*lost_j += load_w[s] * c->dt_s;
+		load_w[s] = 0;
+	}
 }
 
 /* What a link is to the converter at its end. */
@@ -792,13 +846,17 @@ node_core_plant(struct node_core *c, int64_t k, double *vm, double *load_w,
 {
 	const struct node_plant before = c->plant;
 	const size_t n = c->slice->substeps, convs_size = c->plant.n_convs * sizeof *c->convs;
-	double gh[TOPO_SUBSTEPS_MAX], dark[TOPO_SUBSTEPS_MAX], pay_w = 0;
+	double gh[TOPO_SUBSTEPS_MAX], dark[TOPO_SUBSTEPS_MAX], pay_w = 0, held_j = 0;
 
 	for (size_t p = 0; p < c->n_ports; p++)
 		pay_w += c->ports[p].pay_w;
+	if (c->brownout)
+		c->plant.feed.ceil_v = pwl_track_level(&c->ceil, (k + 1) * c->slice->step_ns, 0);
 	pwl_track_fill(&c->load, k * c->slice->step_ns, c->dt_ns, n, load_w);
 	if (c->surge.on)
 		surge_add(&c->surge, k * c->slice->step_ns, c->dt_ns, n, load_w);
+	if (c->held)
+		node_core_hold(c, load_w, &held_j);
 	if (c->own_conv)
 		pwl_track_fill(&c->conv_load, k * c->slice->step_ns, c->dt_ns, n,
 		               c->convs[c->plant.n_convs - 1].load_a);
@@ -824,6 +882,9 @@ node_core_plant(struct node_core *c, int64_t k, double *vm, double *load_w,
 		if (c->plant.store)
 			c->store = c->store_before;
 	}
+	c->plant.unserved_j += held_j;
+	if (held_j > 0)
+		c->plant.served = false;
 	for (size_t i = 0; i < c->n_links; i++) {
 		node_link_end(&c->links[i]);
 		c->plant.loss_j += c->links[i].loss_step_j;
@@ -865,8 +926,8 @@ node_core_loading(const struct node_core *c)
 {
 	const struct node_feed *f = &c->plant.feed;
 
-	return node_feed_available_a(f) > 0 ? node_core_feed_a(c) / node_feed_available_a(f)
-	                                    : node_control_loading(&c->control);
+	return node_feed_on(f) ? node_core_feed_a(c) / node_feed_available_a(f)
+	                       : node_control_loading(&c->control);
 }
 
 static void
@@ -1023,6 +1084,8 @@ node_core_offer(const void *core, int64_t k, size_t chan, struct core_msg *out)
 
 	assert(chan >= c->n_links && k % c->slice->port_period == 0);
 	node_port_offer(&c->ports[chan - c->n_links], c->plant.v_v, &out->offer);
+	if (c->held)
+		out->offer.flags &= ~(uint32_t)OFFER_ON;
 }
 
 const struct core_ops node_core_ops = {

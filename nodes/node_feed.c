@@ -1,11 +1,12 @@
 #include "node_feed.h"
 
 #include <assert.h>
+#include <math.h>
 
 void
 node_feed_init(struct node_feed *f, const struct feed_params *p, double dt_s)
 {
-	*f = (struct node_feed){ .lag = true, .keep = 1 };
+	*f = (struct node_feed){ .lag = true, .keep = 1, .ceil_v = INFINITY };
 	if (!p)
 		return;
 	assert(p->r_d_ohm > 0 && p->i_max_a > 0 && p->i_rated_a > 0 && p->tau_s >= 0);
@@ -35,10 +36,17 @@ node_feed_allow(struct node_feed *f, double part)
 		f->i_a = 0;
 }
 
+void
+node_feed_lose(struct node_feed *f)
+{
+	f->ceil_v = 0;
+	f->i_a = 0;
+}
+
 bool
 node_feed_limited(const struct node_feed *f, double v)
 {
 	double e = f->v_set_v - v;
 
-	return !(e > 0 && e < f->e_max_v);
+	return !(e > 0 && e < f->e_max_v) || f->ceil_v < f->v_set_v;
 }

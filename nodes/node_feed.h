@@ -3,7 +3,8 @@
  *
  * Model (docs/models/feed.md): target = clip((v_set - v)/R_d, 0, I_max), tau di/dt = target - i, by
  * the implicit midpoint rule: i_m = (i + a target(v_m))/(1 + a), a = dt/(2 tau), i' = 2 i_m - i.
- * For tau = 0: i = i_m = target. Current is positive into the bus.
+ * For tau = 0: i = i_m = target. Current is positive into the bus. A source that cannot hold v_set
+ * has its ceiling in the place of it; without a source there is no current (contactor, diode).
  */
 #ifndef VL_NODE_FEED_H
 #define VL_NODE_FEED_H
@@ -13,6 +14,7 @@
 struct node_feed {
 	double v0_v, i_max_a, i_rated_a;
 	double v_set_v; /* v0 + dv + di, set by the control */
+	double ceil_v;  /* what its source can hold at most; 0: it is gone */
 	double ka_s;    /* a/((1 + a) R_d): slope of i_m over the voltage below v_set */
 	double keep;    /* 1/(1 + a): part of i in i_m */
 	double e_full_v; /* e_max at full rating */
@@ -29,7 +31,7 @@ void node_feed_init(struct node_feed *, const struct feed_params *, double dt_s)
 static inline double
 node_feed_mid(const struct node_feed *f, double v, double *slope)
 {
-	double e = f->v_set_v - v;
+	double e = (f->v_set_v < f->ceil_v ? f->v_set_v : f->ceil_v) - v;
 
 	*slope = 0;
 	if (e <= 0)
@@ -58,7 +60,15 @@ node_feed_available_a(const struct node_feed *f)
 	return f->i_rated_a * f->part;
 }
 
-/* The target is 0 or the limit at this bus voltage: the feed does not control. */
+/* The source is gone: the current is 0 from now on. */
+void node_feed_lose(struct node_feed *);
+static inline bool
+node_feed_on(const struct node_feed *f)
+{
+	return node_feed_available_a(f) > 0 && f->ceil_v > 0;
+}
+/* The target is 0 or the limit at this bus voltage, or the source holds less than is asked of it:
+ * the feed does not control. */
 bool node_feed_limited(const struct node_feed *, double v);
 
 #endif

@@ -6,6 +6,11 @@
 
 /* The pre-charge resistor is bypassed when both buses are this close. */
 #define BYPASS_DV_V 1.0
+/* What a pulse resistor of this size gives off: it is as cold as it was a minute after 3 kJ. */
+#define PRECHARGE_COOLING_W 50.0
+/* The first pause after a pre-charge that was given up; it doubles, up to the longest. */
+#define PAUSE_S 1.0
+#define PAUSE_MAX_S 60.0
 
 void
 node_link_init(struct node_link *l, const struct link_params *p, int32_t chan, bool is_a, bool live,
@@ -26,6 +31,8 @@ node_link_init(struct node_link *l, const struct link_params *p, int32_t chan, b
 		.r_half_ohm = 0.5 * p->r_ohm,
 		.dc_f = t_s * t_s / (2 * p->l_eff_h),
 		.precharge_ohm = p->precharge_ohm,
+		.precharge_s = p->precharge_s,
+		.precharge_j = p->precharge_j,
 		.closed_k = -1,
 		.opened_k = -1,
 		.peer_v_v = peer_v_v,
@@ -74,12 +81,41 @@ node_link_open(struct node_link *l, struct node_plant *p, int64_t k, enum open_c
 	p->abandoned_j += booked_j;
 	l->state = LINK_END_OPEN;
 	l->opened_k = k;
-	l->closing = l->bypassing = l->host = l->tripped = false;
+	l->closing = l->bypassing = l->host = l->tripped = l->gives_up = false;
 	l->dark_s = l->n;
 	l->fuse.heat_a2s = 0;
 	l->g_s = 0;
 	l->wave_j = 0;
 	core_event_add(ev, k, EV_LINK_OPEN, l->chan, cause, (double)rx, wave_j, booked_j);
+}
+
+static int64_t
+node_link_steps(const struct node_link *l, double time_s)
+{
+	return (int64_t)ceil(time_s / (l->dt_s * (double)l->n) - 1e-9);
+}
+
+/* How long the next try waits. */
+static double
+node_link_pause_s(int attempts)
+{
+	double pause_s = PAUSE_S;
+
+	while (--attempts > 0 && pause_s < PAUSE_MAX_S)
+		pause_s *= 2;
+	return pause_s < PAUSE_MAX_S ? pause_s : PAUSE_MAX_S;
+}
+
+static void
+node_link_give_up(struct node_link *l, struct node_plant *p, int64_t k, struct core_events *ev)
+{
+	double dv = p->v_v - l->peer_v_v, pause_s = node_link_pause_s(++l->attempts);
+
+	if (l->gives_up)
+		core_event_add(ev, k, EV_PRECHARGE, l->chan, k >= l->late_k ? 1 : 2, dv, l->heat_j,
+		               pause_s);
+	l->again_k = k + node_link_steps(l, pause_s);
+	node_link_open(l, p, k, OPEN_PRECHARGE, -1, ev);
 }
 
 static void
@@ -95,7 +131,9 @@ node_link_close(struct node_link *l, struct node_plant *p, int64_t k, bool host,
 	l->closed_k = k;
 	l->bypass_k = k;
 	if (bypass_s > 0)
-		l->bypass_k += (int64_t)ceil(bypass_s / (l->dt_s * (double)l->n) - 1e-9);
+		l->bypass_k += node_link_steps(l, bypass_s);
+	l->late_k = l->precharge_s > 0 ? l->bypass_k + node_link_steps(l, l->precharge_s)
+	                               : INT64_MAX;
 	l->r_ohm = l->r_half_ohm + (host ? 0 : precharge_ohm);
 	l->g_s = 1 / (l->zc_ohm + l->r_ohm);
 	if (host)
@@ -122,6 +160,7 @@ node_link_bypass(struct node_link *l, struct node_plant *p, int64_t k, struct co
 		p->abandoned_j += node_plant_lend(p, l->dc_f);
 	l->state = LINK_END_CLOSED;
 	l->host = l->bypassing = false;
+	l->attempts = 0;
 	l->r_ohm = l->r_half_ohm;
 	l->g_s = 1 / (l->zc_ohm + l->r_ohm);
 	core_event_add(ev, k, EV_LINK_CLOSE, l->chan, 2, 0, 0, 0);
@@ -137,6 +176,8 @@ node_link_gone(struct node_link *l, struct node_plant *p, int64_t k, int64_t rx,
 	node_link_open(l, p, k, OPEN_DEATH, rx, ev);
 	l->live = l->heard = false;
 	l->peer_flags = 0;
+	l->attempts = 0;
+	l->again_k = 0;
 }
 
 void
@@ -227,7 +268,11 @@ node_link_command(struct node_link *l, struct node_plant *p, const struct core_c
 void
 node_link_announced(struct node_link *l, struct node_plant *p, int64_t k, struct core_events *ev)
 {
-	if (l->state != LINK_END_OPEN && (l->tripped || l->peer_flags & WAVE_TRIP)) {
+	bool peer_gives_up = (l->peer_flags & WAVE_GIVE_UP) == WAVE_GIVE_UP;
+
+	if (l->state == LINK_END_PRECHARGE && l->closed_k < k && (l->gives_up || peer_gives_up)) {
+		node_link_give_up(l, p, k, ev);
+	} else if (l->state != LINK_END_OPEN && (l->tripped || l->peer_flags & WAVE_TRIP)) {
 		l->cut = true;
 		node_link_open(l, p, k, OPEN_FUSE, -1, ev);
 	} else if (l->state == LINK_END_OPEN && l->live && (l->closing || l->peer_flags & WAVE_CLOSE)) {
@@ -237,7 +282,7 @@ node_link_announced(struct node_link *l, struct node_plant *p, int64_t k, struct
 	           (l->bypassing || l->peer_flags & WAVE_BYPASS)) {
 		node_link_bypass(l, p, k, ev);
 	}
-	l->closing = l->bypassing = false;
+	l->closing = l->bypassing = l->gives_up = false;
 }
 
 void
@@ -305,12 +350,23 @@ node_link_trip(struct node_link *l, size_t s)
 
 /* Judged by both ends' messages of step k-1; peer_flags are those. */
 static bool
-node_link_initiates(const struct node_link *l)
+node_link_initiates(const struct node_link *l, int64_t k)
 {
 	const uint32_t busy = WAVE_CUT | WAVE_CLOSE | WAVE_CLOSED;
 
 	return l->state == LINK_END_OPEN && l->live && l->heard && !l->cut &&
-	       !(l->peer_flags & busy) && node_link_hosts(l);
+	       !(l->peer_flags & busy) && k >= l->again_k && node_link_hosts(l);
+}
+
+/* The resistor takes its part of this end's loss and gives some off. */
+static void
+node_link_heat(struct node_link *l)
+{
+	if (l->state == LINK_END_PRECHARGE && !l->host)
+		l->heat_j += (l->r_ohm - l->r_half_ohm) * l->sum_ii_a2 * l->dt_s;
+	l->heat_j -= PRECHARGE_COOLING_W * l->dt_s * (double)l->n;
+	if (l->heat_j < 0)
+		l->heat_j = 0;
 }
 
 void
@@ -325,7 +381,7 @@ node_link_message(struct node_link *l, const struct node_plant *p, int64_t k, bo
 		flags |= WAVE_CUT;
 	if (l->tripped)
 		flags |= WAVE_TRIP;
-	if (may_close && node_link_initiates(l)) {
+	if (may_close && node_link_initiates(l, k)) {
 		flags |= WAVE_CLOSE;
 		l->closing = true;
 	}
@@ -338,6 +394,12 @@ node_link_message(struct node_link *l, const struct node_plant *p, int64_t k, bo
 			flags |= WAVE_BYPASS;
 			l->bypassing = true;
 		}
+	}
+	node_link_heat(l);
+	if (l->state == LINK_END_PRECHARGE && !l->host && !l->bypassing && !l->tripped &&
+	    (k + 1 >= l->late_k || (l->precharge_j > 0 && l->heat_j >= l->precharge_j))) {
+		flags |= WAVE_GIVE_UP;
+		l->gives_up = true;
 	}
 	w->flags = flags;
 	w->v_v = p->v_v;

@@ -10,6 +10,10 @@
  * k+1; a command reaches both ends at its step. While it pre-charges, the host has lent 2 dC to the
  * line; at the bypass dC moves to the other end.
  *
+ * The end with the resistor gives a pre-charge up (WAVE_GIVE_UP) after precharge_s, or when the
+ * resistor has taken precharge_j more than it gives off; both ends open in the next step, and the
+ * link may close by rule again 1, 2, 4 .. 60 s later.
+ *
  * Who closes by rule (announces, and hosts the line): the one end whose life began with the link;
  * otherwise the end with the larger remaining capacitance, in a tie end a. Both ends judge by what
  * they told each other in the step before, so they agree. One link of a node after another.
@@ -32,7 +36,7 @@ struct node_link {
 	size_t n;
 	int32_t chan;
 	bool is_a;
-	double zc_ohm, r_half_ohm, dc_f, dt_s, precharge_ohm;
+	double zc_ohm, r_half_ohm, dc_f, dt_s, precharge_ohm, precharge_s, precharge_j;
 	/* contactor */
 	enum node_link_state state;
 	bool live;               /* the channel has a living peer */
@@ -46,6 +50,11 @@ struct node_link {
 	int64_t closed_k;        /* step in which it last left OPEN */
 	int64_t opened_k;        /* step in which it last opened */
 	int64_t bypass_k;        /* PRECHARGE: bypass not before this step */
+	int64_t late_k;          /* PRECHARGE: given up in this step */
+	int64_t again_k;         /* not closed by rule before this step */
+	int attempts;            /* pre-charges that were given up, one after another */
+	bool gives_up;           /* announced in this end's last message */
+	double heat_j;           /* in the pre-charge resistor */
 	/* peer's last message */
 	uint32_t peer_flags;
 	double peer_v_v, peer_c_r_f;
@@ -111,6 +120,13 @@ node_link_end(struct node_link *l)
  * is being closed. Returns the flags of the message (without STATE) and fills it but for m. */
 void node_link_message(struct node_link *, const struct node_plant *, int64_t k, bool may_close,
                        struct wave *);
+
+/* Its last pre-charge was given up, and none has come through since. */
+static inline bool
+node_link_is_stuck(const struct node_link *l)
+{
+	return l->attempts > 0 && l->state != LINK_END_CLOSED;
+}
 
 static inline bool
 node_link_is_closing(const struct node_link *l)

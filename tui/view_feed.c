@@ -257,6 +257,7 @@ open_cause_text(double cause)
 	return cause == OPEN_DEATH  ? "peer died"
 	       : cause == OPEN_CUT  ? "cut"
 	       : cause == OPEN_FUSE ? "fuse"
+	       : cause == OPEN_PRECHARGE ? "pre-charge given up"
 	                            : "open";
 }
 

@@ -207,6 +207,72 @@ START_TEST(test_clamp)
 }
 END_TEST
 
+/* A node at its clamp follows its neighbours back, not further out. */
+START_TEST(test_clamp_and_neighbours)
+{
+	static const bool closed[1] = { true };
+	struct wave w = { .flags = WAVE_STATE, .st_dv_v = 0.5, .st_v_v = 48 };
+
+	single();
+	c.dv_v = 2.2; /* the set-point is at its upper clamp */
+	for (int i = 0; i < 50; i++) {
+		node_control_hear(&c, 0, &w, false);
+		node_control_step(&c, &f, 47, f.i_a, closed, false);
+	}
+	ck_assert_double_eq_tol(c.dv_v, 0.5, 0.05);
+	w.st_dv_v = 3;
+	for (int i = 0; i < 200; i++) {
+		node_control_hear(&c, 0, &w, false);
+		node_control_step(&c, &f, 47, f.i_a, closed, false);
+	}
+	ck_assert_double_le(48.5 + c.dv_v + c.di_v, 50.5);
+}
+END_TEST
+
+/* A feed that joins or comes back gives at once what its neighbours give: v_set = v + R_d x I. */
+START_TEST(test_bumpless)
+{
+	static const bool closed[1] = { true };
+	struct wave w = { .flags = WAVE_STATE, .st_dv_v = 1.5, .st_x = 0.5, .st_v_v = 47.6 };
+
+	single();
+	c.kv_per_s = c.ki_v_per_s = 0;
+	c.adopting = true;
+	node_control_hear(&c, 0, &w, true);
+	node_control_step(&c, &f, 47.2, f.i_a, closed, true);
+	ck_assert_double_eq_tol(f.v_set_v, 47.6 + 15.36e-3 * 0.5 * 62.5, 1e-9);
+	ck_assert_double_eq_tol(c.dv_v, 1.5, 1e-12);
+	/* Without its source it relays x and has no current; back again it begins with x. */
+	node_feed_lose(&f);
+	w.st_x = 0.3;
+	for (int i = 0; i < 300; i++) {
+		node_control_hear(&c, 0, &w, false);
+		node_control_step(&c, &f, 47.6, 0, closed, false);
+	}
+	ck_assert(c.limited && c.lost);
+	ck_assert_double_eq_tol(c.x, 0.3, 1e-6);
+	f.ceil_v = INFINITY;
+	node_control_step(&c, &f, 47.6, 0, closed, false);
+	ck_assert_double_eq_tol(f.v_set_v, 47.6 + 15.36e-3 * 0.3 * 62.5, 1e-6);
+}
+END_TEST
+
+/* A node whose feed is lost counts as none: word of a live feed grows old there too. */
+START_TEST(test_lost_feed_is_no_word)
+{
+	static const bool closed[1] = { false };
+
+	single();
+	node_feed_lose(&f);
+	for (int i = 0; i < NODE_CONTROL_AGE_NONE + 1; i++)
+		node_control_step(&c, &f, 47, 0, closed, false);
+	ck_assert_uint_eq(c.age, NODE_CONTROL_AGE_NONE);
+	double dv_v = c.dv_v;
+	node_control_step(&c, &f, 47, 0, closed, false);
+	ck_assert_double_eq(c.dv_v, dv_v);
+}
+END_TEST
+
 /* A difference to a new neighbour comes in over 200 ms, not at once. */
 START_TEST(test_merging_fades_in)
 {
@@ -244,6 +310,9 @@ main(void)
 	tcase_add_test(tc, test_voltage_integrator);
 	tcase_add_test(tc, test_limited_feed_bleeds);
 	tcase_add_test(tc, test_clamp);
+	tcase_add_test(tc, test_clamp_and_neighbours);
+	tcase_add_test(tc, test_bumpless);
+	tcase_add_test(tc, test_lost_feed_is_no_word);
 	tcase_add_test(tc, test_merging_fades_in);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
