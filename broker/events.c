@@ -59,7 +59,7 @@ static const struct argument {
 	                     { "sigma", NUMBER } },
 	[EV_TRIP] = { { "cause", TRIP }, { "at", NUMBER } },
 	[EV_TRIP_CLEAR] = { { "cause", TRIP }, { "at", NUMBER } },
-	[EV_WATCHDOG] = { { "by", RESETTER } },
+	[EV_WATCHDOG] = { { "cause", RESETTER } },
 	[EV_DERATED] = { { "state", BEGINS }, { "part", NUMBER } },
 	[EV_PRECHARGE] = { { "limit", LIMIT },
 	                   { "dv_v", NUMBER },

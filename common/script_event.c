@@ -9,7 +9,7 @@ static const char *const later[] = { "node.dead", "handback", "calibrated", "exi
 static const char *const keys[] = { "subject", "link",  "port",  "module", "node",
 	                            "channel", "cause", "rx",    "stage",  "kind",
 	                            "to",      "epoch", "state", "reason", "incarnation",
-	                            "by",      "only" };
+	                            "by",      "only",  "limit" };
 enum { N_KEYS = sizeof keys / sizeof *keys, N_LATER = sizeof later / sizeof *later };
 
 bool
@@ -66,7 +66,8 @@ check_event_value(struct script_build *b, const struct script_text *t, size_t at
 		for (size_t i = 0; i < topo->n_links; i++)
 			names[n++] = topo->links[i].id;
 	if (!strcmp(key, "cause")) {
-		static const char *const causes[] = { "death", "cut", "fuse", "ov", "uv", "ot" };
+		static const char *const causes[] = { "death", "cut", "fuse",     "ov",
+			                      "uv",    "ot",  "watchdog", "hand" };
 		for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
 			names[n++] = causes[i];
 	}
