@@ -15,10 +15,9 @@
 #include "drill_compare.h"
 #include "drill_rehearse.h"
 #include "drill_report.h"
-#include "host_memory.h"
 #include "launch.h"
+#include "playback.h"
 #include "recsize.h"
-#include "slice.h"
 #include "verb.h"
 
 size_t
@@ -51,8 +50,7 @@ struct one {
 	bool files; /* keep a run directory */
 	struct launch l;
 	struct supervisor_result result;
-	struct host_memory *host;
-	struct runview *view;
+	struct playback run; /* its view is also that of the files of real processes */
 	struct drill_outcome *outcome;
 	enum drill_verdict verdict;
 	char why[sizeof((struct err *)0)->text];
@@ -109,26 +107,18 @@ static int
 play_memory(struct one *c, struct err *err)
 {
 	char rec_dir[RUNDIR_PATH_MAX + 8];
-	struct rec *const *recs;
 	snprintf(rec_dir, sizeof rec_dir, "%s/rec", c->l.run_dir);
 	struct memory_params params = {
 		.topo = c->u->topo,
 		.script = c->u->script,
-		.ops = { &node_core_ops, &module_core_ops },
 		.end_k = c->end_k,
 		.seed = c->u->topo->seed,
 		.rec_dir = c->files ? rec_dir : NULL,
 	};
-	int rc = host_memory_create(&params, &c->host, err);
-	if (!rc)
-		rc = host_memory_run(c->host, memory_at, c, err);
+	int rc = playback_run(&c->run, &params, memory_at, c, err);
 	c->result = (struct supervisor_result){ .clean = rc == 0, .last_k = c->end_k };
 	c->result.n_procs = c->result.n_exited =
 		(unsigned)(c->u->topo->n_nodes + c->u->topo->n_modules);
-	if (!rc && !c->files) {
-		size_t n = host_memory_recs(c->host, &recs);
-		rc = runview_of(c->u->topo, recs, n, &c->view, err);
-	}
 	return rc;
 }
 
@@ -193,7 +183,7 @@ play(struct one *c)
 	c->wall_s = c->play.wall_s;
 	c->result.wall_s = c->result.wall_s > 0 ? c->result.wall_s : c->wall_s;
 	if (c->files)
-		host_memory_destroy(&c->host);
+		host_memory_destroy(&c->run.host);
 	if (launch_close(&c->l, ran && c->files ? &c->result : NULL, &close_err) && !rc) {
 		rc = close_err.code;
 		err = close_err;
@@ -201,7 +191,7 @@ play(struct one *c)
 	if (!rc)
 		look_at_result(c);
 	if (!rc && c->verdict == DRILL_PASS && c->files)
-		rc = runview_open(c->l.run_dir, &c->view, &err);
+		rc = runview_open(c->l.run_dir, &c->run.view, &err);
 	if (rc && c->verdict == DRILL_PASS) {
 		c->verdict = DRILL_ERROR;
 		snprintf(c->why, sizeof c->why, "%s", err.text);
@@ -244,7 +234,7 @@ static void
 judge(struct one *c)
 {
 	struct err err = ERR_INIT;
-	struct trace_job job = { .view = c->view, .err = ERR_INIT };
+	struct trace_job job = { .view = c->run.view, .err = ERR_INIT };
 	pthread_t thread;
 	if (c->verdict != DRILL_PASS)
 		return;
@@ -256,7 +246,7 @@ judge(struct one *c)
 	struct drill_compare *other = NULL;
 	int rc = drill_compare_create(c->u, c->o, &other, &err);
 	if (!rc)
-		rc = drill_eval(c->u->script, c->view, c->o->strict, drill_compare_figure, other,
+		rc = drill_eval(c->u->script, c->run.view, c->o->strict, drill_compare_figure, other,
 		                &c->outcome, &err);
 	drill_compare_destroy(&other);
 	if (beside)
@@ -374,7 +364,7 @@ write_evidence(struct one *c)
 	int rc = write_file(c->l.run_dir, "result.json", drill_result_json, &r, &err);
 	if (!rc && r.outcome) {
 		snprintf(path, sizeof path, "%s/report.html", c->l.run_dir);
-		rc = drill_report_write(&r, c->view, path, &err);
+		rc = drill_report_write(&r, c->run.view, path, &err);
 	}
 	c->report = r.report = since(start);
 	if (!rc)
@@ -438,8 +428,7 @@ static void
 one_free(struct one *c)
 {
 	drill_outcome_destroy(&c->outcome);
-	runview_close(&c->view);
-	host_memory_destroy(&c->host);
+	playback_end(&c->run);
 }
 
 void

@@ -5,7 +5,7 @@
 
 #include "diag.h"
 #include "drill_rehearse.h"
-#include "host_memory.h"
+#include "playback.h"
 
 struct other {
 	const struct drill_check *check; /* the first that asked for it */
@@ -14,8 +14,7 @@ struct other {
 	struct script *timed;
 	struct script bare; /* of this drill, without its timeline */
 	int64_t end_k;
-	struct host_memory *host;
-	struct runview *view;
+	struct playback run;
 };
 
 struct drill_compare {
@@ -41,8 +40,7 @@ drill_compare_create(const struct drill_unit *u, const struct drill_order *o,
 static void
 other_free(struct other *r)
 {
-	runview_close(&r->view);
-	host_memory_destroy(&r->host);
+	playback_end(&r->run);
 	script_destroy(&r->timed);
 	if (r->own_script)
 		script_destroy(&r->u.script);
@@ -143,23 +141,15 @@ prepare(struct drill_compare *c, struct other *r, struct err *err)
 static int
 play(struct other *r, struct err *err)
 {
-	struct rec *const *recs;
 	const struct script *s = r->timed ? r->timed : r->u.script;
 	r->end_k = s->duration_ns / r->u.topo->step_ns;
 	struct memory_params params = {
 		.topo = r->u.topo,
 		.script = s,
-		.ops = { &node_core_ops, &module_core_ops },
 		.end_k = r->end_k,
 		.seed = r->u.topo->seed,
 	};
-	int rc = host_memory_create(&params, &r->host, err);
-	if (!rc)
-		rc = host_memory_run(r->host, NULL, NULL, err);
-	if (rc)
-		return rc;
-	size_t n = host_memory_recs(r->host, &recs);
-	return runview_of(r->u.topo, recs, n, &r->view, err);
+	return playback_run(&r->run, &params, NULL, NULL, err);
 }
 
 static bool
@@ -206,11 +196,11 @@ drill_compare_figure(void *arg, const struct drill_check *check, int64_t k, bool
 	int rc = other_of(arg, check, &r, err);
 	if (rc)
 		return rc;
-	rc = expr_parse(check->text, EXPR_FIGURE, r->view, &e, &fault);
+	rc = expr_parse(check->text, EXPR_FIGURE, r->run.view, &e, &fault);
 	if (rc)
 		return err_set(err, rc, "compare: with %s: %s", check->against_text,
 		               rc == ERR_INPUT ? fault.text : "out of memory");
-	rc = expr_bind(e, r->view, &v, err);
+	rc = expr_bind(e, r->run.view, &v, err);
 	if (!rc)
 		*has_value = k <= r->end_k && expr_figure(v, k < 0 ? r->end_k : k, lo, hi);
 	expr_unbind(&v);

@@ -4,7 +4,7 @@
 
 #include "diag.h"
 #include "drill_find.h"
-#include "host_memory.h"
+#include "playback.h"
 
 struct rehearsal {
 	const struct drill_unit *u;
@@ -57,27 +57,17 @@ look(struct rehearsal *r, const struct runview *view, bool *any)
 static int
 play(struct rehearsal *r, bool *any)
 {
-	struct host_memory *host = NULL;
-	struct runview *view = NULL;
-	struct rec *const *recs;
+	struct playback run = { 0 };
 	struct memory_params params = {
 		.topo = r->u->topo,
 		.script = r->script,
-		.ops = { &node_core_ops, &module_core_ops },
 		.end_k = r->end_k,
 		.seed = r->u->topo->seed,
 	};
-	int rc = host_memory_create(&params, &host, r->err);
+	int rc = playback_run(&run, &params, on_step, r, r->err);
 	if (!rc)
-		rc = host_memory_run(host, on_step, r, r->err);
-	if (!rc) {
-		size_t n = host_memory_recs(host, &recs);
-		rc = runview_of(r->u->topo, recs, n, &view, r->err);
-	}
-	if (!rc)
-		rc = look(r, view, any);
-	runview_close(&view);
-	host_memory_destroy(&host);
+		rc = look(r, run.view, any);
+	playback_end(&run);
 	return rc;
 }
 

@@ -5,11 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core.h"
 #include "diag.h"
 #include "drill_from.h"
-#include "host_memory.h"
-#include "slice.h"
+#include "playback.h"
 #include "summary.h"
 #include "verb.h"
 
@@ -103,30 +101,20 @@ replay_at(void *arg, int64_t k)
 static int
 trace_in_memory(const struct replay *r, const struct script *s, char trace[65], struct err *err)
 {
-	struct host_memory *host = NULL;
-	struct runview *view = NULL;
-	struct rec *const *recs;
+	struct playback run = { 0 };
 	struct progress progress;
 	const struct topo *t = runview_topo(r->view);
 	int64_t end_k = runview_last_k(r->view);
 	struct memory_params params = { .topo = t,
 		                        .script = s,
-		                        .ops = { &node_core_ops, &module_core_ops },
 		                        .end_k = end_k,
 		                        .seed = runview_seed(r->view) };
 	progress_begin(&progress, r->c->talk, "replay");
-	int rc = host_memory_create(&params, &host, err);
-	if (!rc)
-		rc = host_memory_run(host, replay_at, (void *[]){ &progress, &end_k }, err);
+	int rc = playback_run(&run, &params, replay_at, (void *[]){ &progress, &end_k }, err);
 	progress_end(&progress);
-	if (!rc) {
-		size_t n = host_memory_recs(host, &recs);
-		rc = runview_of(t, recs, n, &view, err);
-	}
 	if (!rc)
-		rc = summary_trace(view, trace, err);
-	runview_close(&view);
-	host_memory_destroy(&host);
+		rc = summary_trace(run.view, trace, err);
+	playback_end(&run);
 	return rc;
 }
 

@@ -15,8 +15,7 @@
 #include "drill_compare.h"
 #include "drill_rehearse.h"
 #include "events.h"
-#include "host_memory.h"
-#include "slice.h"
+#include "playback.h"
 #include "verb.h"
 
 enum {
@@ -123,25 +122,16 @@ play(const struct search *s, const struct candidate *c)
 	struct script *script = timed ? timed : c->script;
 	struct memory_params params = { .topo = topo,
 		                        .script = script,
-		                        .ops = { &node_core_ops, &module_core_ops },
 		                        .end_k = script->end_ns / topo->step_ns,
 		                        .seed = topo->seed };
-	struct host_memory *host = NULL;
-	struct runview *view = NULL;
+	struct playback run = { 0 };
 	struct drill_outcome *o = NULL;
-	struct rec *const *recs;
 	c->shown->verdict = v;
-	int rc = v == DRILL_PASS ? host_memory_create(&params, &host, &err) : 0;
-	if (host)
-		rc = host_memory_run(host, NULL, NULL, &err);
-	if (host && !rc) {
-		size_t n = host_memory_recs(host, &recs);
-		rc = runview_of(topo, recs, n, &view, &err);
-	}
-	if (view && !rc)
-		rc = judge(s, &u, script, view, &o, &err);
+	int rc = v == DRILL_PASS ? playback_run(&run, &params, NULL, NULL, &err) : 0;
+	if (run.view && !rc)
+		rc = judge(s, &u, script, run.view, &o, &err);
 	if (o && !rc)
-		rc = look(c->shown, view, o, &err);
+		rc = look(c->shown, run.view, o, &err);
 	if (rc) {
 		c->shown->verdict = DRILL_ERROR;
 		snprintf(c->shown->id, sizeof c->shown->id, "run");

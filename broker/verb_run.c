@@ -6,11 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host_memory.h"
+#include "playback.h"
 #include "launch.h"
 #include "recsize.h"
 #include "script.h"
-#include "slice.h"
 #include "summary.h"
 #include "verb.h"
 
@@ -194,23 +193,20 @@ run_memory(struct verb_call *c, const struct order *p, const char *run_dir,
 {
 	char rec_dir[RUNDIR_PATH_MAX + 8];
 	struct memory_progress m = { .end_k = p->end_k, .step_s = topo_step_s(p->topo) };
-	struct host_memory *host = NULL;
+	struct playback run = { 0 };
 	double start = term_now_s();
 	snprintf(rec_dir, sizeof rec_dir, "%s/rec", run_dir);
 	struct memory_params params = {
 		.topo = p->topo,
 		.script = p->script,
-		.ops = { &node_core_ops, &module_core_ops },
 		.end_k = p->end_k,
 		.seed = p->topo->seed,
 		.rec_dir = rec_dir,
 	};
 	progress_begin(&m.progress, c->talk, "run");
-	int rc = host_memory_create(&params, &host, err);
-	if (!rc)
-		rc = host_memory_run(host, memory_at, &m, err);
+	int rc = playback_run(&run, &params, memory_at, &m, err);
 	progress_end(&m.progress);
-	host_memory_destroy(&host);
+	playback_end(&run);
 	*r = (struct supervisor_result){ .clean = rc == 0,
 		                         .last_k = p->end_k,
 		                         .wall_s = term_now_s() - start };

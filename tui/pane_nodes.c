@@ -51,12 +51,19 @@ nodes_i(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum style *
 	words_number(buf, s->nodes[row].i_a, 1, 1);
 }
 
-static void
-nodes_p(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum style *style)
-{
-	(void)style;
-	words_scaled(buf, s->nodes[row].p_w, "W", 1);
-}
+#define NODES_SCALED(name, field, unit, sign)                                                \
+	static void nodes_##name(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], \
+	                         enum style *style)                                          \
+	{                                                                                    \
+		(void)style;                                                                 \
+		words_scaled(buf, s->nodes[row].field, unit, sign);                          \
+	}
+NODES_SCALED(p, p_w, "W", 1)
+NODES_SCALED(sc_v, sc_v, "V", 0)
+NODES_SCALED(sc_p, sc_p_w, "W", 1)
+NODES_SCALED(conv_v, conv_v, "V", 0)
+NODES_SCALED(conv_p, conv_p_w, "W", 1)
+NODES_SCALED(load, load_w, "W", 0)
 
 static void
 nodes_soc(struct canvas *c, const struct area *a, const struct shot *s, size_t row, enum style base)
@@ -77,34 +84,6 @@ nodes_soc_bar(struct canvas *c, const struct area *a, const struct shot *s, size
 }
 
 static void
-nodes_sc_v(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum style *style)
-{
-	(void)style;
-	words_scaled(buf, s->nodes[row].sc_v, "V", 0);
-}
-
-static void
-nodes_sc_p(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum style *style)
-{
-	(void)style;
-	words_scaled(buf, s->nodes[row].sc_p_w, "W", 1);
-}
-
-static void
-nodes_conv_v(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum style *style)
-{
-	(void)style;
-	words_scaled(buf, s->nodes[row].conv_v, "V", 0);
-}
-
-static void
-nodes_conv_p(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum style *style)
-{
-	(void)style;
-	words_scaled(buf, s->nodes[row].conv_p_w, "W", 1);
-}
-
-static void
 nodes_feed(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum style *style)
 {
 	const struct shot_node *n = &s->nodes[row];
@@ -115,13 +94,6 @@ nodes_feed(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum styl
 	snprintf(buf, TABLE_CELL_MAX, "%.0fA %3.0f%%", n->feed_i_a, fmin(n->loading, 9.99) * 100);
 	if (n->loading > 1)
 		*style = STYLE_BAD;
-}
-
-static void
-nodes_load(const struct shot *s, size_t row, char buf[TABLE_CELL_MAX], enum style *style)
-{
-	(void)style;
-	words_scaled(buf, s->nodes[row].load_w, "W", 0);
 }
 
 static void

@@ -11,31 +11,27 @@
 
 #include "core.h"
 #include "diag.h"
-#include "host_memory.h"
 #include "ledger.h"
-#include "runview.h"
+#include "playback.h"
 #include "script.h"
 #include "tests/support/mesh_text.h"
 
 static struct topo *t;
 static struct script *script;
-static struct host_memory *host;
-static struct runview *view;
+static struct playback play;
 
 static void
 setup(void)
 {
 	t = NULL;
 	script = NULL;
-	host = NULL;
-	view = NULL;
+	play = (struct playback){ 0 };
 }
 
 static void
 teardown(void)
 {
-	runview_close(&view);
-	host_memory_destroy(&host);
+	playback_end(&play);
 	script_destroy(&script);
 	topo_destroy(&t);
 }
@@ -86,28 +82,22 @@ static void
 run(double for_s, uint64_t seed, uint64_t schedule)
 {
 	struct err err = ERR_INIT;
-	struct rec *const *recs;
 	struct memory_params p = { .topo = t,
 		                   .script = script,
-		                   .ops = { &node_core_ops, &module_core_ops },
 		                   .end_k = (int64_t)(for_s / topo_step_s(t) + 0.5),
 		                   .seed = seed,
 		                   .schedule = schedule };
-	runview_close(&view);
-	host_memory_destroy(&host);
-	ck_assert_msg(host_memory_create(&p, &host, &err) == 0, "%s", err.text);
-	ck_assert_msg(host_memory_run(host, NULL, NULL, &err) == 0, "%s", err.text);
-	size_t n = host_memory_recs(host, &recs);
-	ck_assert_msg(runview_of(t, recs, n, &view, &err) == 0, "%s", err.text);
+	playback_end(&play);
+	ck_assert_msg(playback_run(&play, &p, NULL, NULL, &err) == 0, "%s", err.text);
 }
 
 static double
 at(const char *node, const char *name, double at_s)
 {
 	double v = NAN;
-	int proc = runview_find(view, node), field = runview_field(view, (size_t)proc, name);
+	int proc = runview_find(play.view, node), field = runview_field(play.view, (size_t)proc, name);
 	ck_assert_msg(proc >= 0 && field >= 0, "%s.%s", node, name);
-	ck_assert(runview_value(view, (size_t)proc, field, (int64_t)(at_s / topo_step_s(t) + 0.5),
+	ck_assert(runview_value(play.view, (size_t)proc, field, (int64_t)(at_s / topo_step_s(t) + 0.5),
 	                        &v));
 	return v;
 }
@@ -125,9 +115,9 @@ static size_t
 events(uint32_t code)
 {
 	size_t n = 0;
-	for (size_t p = 0; p < runview_n_procs(view); p++)
-		for (size_t l = 0; l < runview_n_lives(view, p); l++) {
-			const struct rec_file *f = runview_life(view, p, l);
+	for (size_t p = 0; p < runview_n_procs(play.view); p++)
+		for (size_t l = 0; l < runview_n_lives(play.view, p); l++) {
+			const struct rec_file *f = runview_life(play.view, p, l);
 			for (size_t i = 0; i < rec_file_n_events(f); i++)
 				n += rec_file_event(f, i)->code == code;
 		}
@@ -140,8 +130,8 @@ check_energy(void)
 	struct ledger_scan *scan = NULL;
 	struct ledger now;
 	struct err err = ERR_INIT;
-	ck_assert_int_eq(ledger_create(view, &scan, &err), 0);
-	ledger_at(scan, runview_last_k(view), &now);
+	ck_assert_int_eq(ledger_create(play.view, &scan, &err), 0);
+	ledger_at(scan, runview_last_k(play.view), &now);
 	ck_assert_double_le(fabs(now.residual), 1e-9);
 	ledger_destroy(&scan);
 }
@@ -274,14 +264,14 @@ START_TEST(one_trace)
 	         "  - { at: 120ms, do: start, target: n5 }\n"
 	         "  - { at: 150ms, do: partition, target: [n1, n2], for: 40ms }\n");
 	run(0.25, 9, 0);
-	ck_assert_int_eq(runview_trace(view, first, &err), 0);
+	ck_assert_int_eq(runview_trace(play.view, first, &err), 0);
 	for (uint64_t schedule = 1; schedule <= 6; schedule++) {
 		run(0.25, 9, schedule);
-		ck_assert_int_eq(runview_trace(view, other, &err), 0);
+		ck_assert_int_eq(runview_trace(play.view, other, &err), 0);
 		ck_assert_mem_eq(first, other, 32);
 	}
 	run(0.25, 10, 0);
-	ck_assert_int_eq(runview_trace(view, other, &err), 0);
+	ck_assert_int_eq(runview_trace(play.view, other, &err), 0);
 	ck_assert_mem_ne(first, other, 32);
 }
 END_TEST

@@ -8,12 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core.h"
-#include "diag.h"
 #include "expr.h"
-#include "host_memory.h"
-#include "runview.h"
+#include "playback.h"
 #include "tests/sim/mesh.h"
+#include "tests/support/mesh_text.h"
 
 enum { FAULT_K = 10000, HALF_K = 15000, LATE_K = 20000, END_K = 22000 };
 
@@ -30,22 +28,14 @@ static const struct {
 
 static struct topo *t;
 static struct script *script;
-static struct host_memory *host;
-static struct runview *view;
+static struct playback play;
 
 static void
 run(const char *mesh, enum script_kind kind, const char *target)
 {
-	char path[300];
-	const char *src = getenv("VL_SRC");
-	struct diag_list diags;
 	struct err err = ERR_INIT;
-	struct rec *const *recs;
 
-	diag_list_init(&diags);
-	snprintf(path, sizeof path, "%s/topologies/%s.yaml", src ? src : ".", mesh);
-	ck_assert_msg(topo_load(path, &diags, &t, &err) == 0, "%s", err.text);
-	diag_list_free(&diags);
+	t = mesh_file(mesh);
 	int at = kind == SCRIPT_CUT ? topo_find_link(t, target) : topo_find_node(t, target);
 	ck_assert_int_ge(at, 0);
 	script = mesh_script();
@@ -53,20 +43,15 @@ run(const char *mesh, enum script_kind kind, const char *target)
 	script->actions[0].target_kind = kind == SCRIPT_CUT ? TARGET_LINK : TARGET_PROC;
 	struct memory_params p = { .topo = t,
 		                   .script = script,
-		                   .ops = { &node_core_ops, &module_core_ops },
 		                   .end_k = END_K,
 		                   .seed = 1 };
-	ck_assert_msg(host_memory_create(&p, &host, &err) == 0, "%s", err.text);
-	ck_assert_msg(host_memory_run(host, NULL, NULL, &err) == 0, "%s", err.text);
-	size_t n = host_memory_recs(host, &recs);
-	ck_assert_msg(runview_of(t, recs, n, &view, &err) == 0, "%s", err.text);
+	ck_assert_msg(playback_run(&play, &p, NULL, NULL, &err) == 0, "%s", err.text);
 }
 
 static void
 teardown(void)
 {
-	runview_close(&view);
-	host_memory_destroy(&host);
+	playback_end(&play);
 	mesh_script_free(script);
 	script = NULL;
 	topo_destroy(&t);
@@ -82,8 +67,8 @@ extreme(const char *figure, bool highest, int64_t k)
 	struct err err = ERR_INIT;
 	double lo, hi, most = highest ? -INFINITY : INFINITY;
 
-	ck_assert_msg(expr_parse(figure, EXPR_FIGURE, view, &e, &fault) == 0, "%s", fault.text);
-	ck_assert_int_eq(expr_bind(e, view, &v, &err), 0);
+	ck_assert_msg(expr_parse(figure, EXPR_FIGURE, play.view, &e, &fault) == 0, "%s", fault.text);
+	ck_assert_int_eq(expr_bind(e, play.view, &v, &err), 0);
 	for (; k <= END_K; k++) {
 		ck_assert(expr_figure(v, k, &lo, &hi));
 		most = highest ? fmax(most, hi) : fmin(most, lo);

@@ -8,11 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core.h"
-#include "host_memory.h"
 #include "ledger.h"
 #include "plan.h"
-#include "runview.h"
+#include "playback.h"
 #include "tests/support/mesh_text.h"
 #include "tests/support/small_mesh.h"
 #include "tests/support/solver_loop.h"
@@ -20,22 +18,19 @@
 #define STEP_S 1e-4
 
 static struct topo *t;
-static struct host_memory *host;
-static struct runview *view;
+static struct playback play;
 
 static void
 setup(void)
 {
 	t = NULL;
-	host = NULL;
-	view = NULL;
+	play = (struct playback){ 0 };
 }
 
 static void
 teardown(void)
 {
-	runview_close(&view);
-	host_memory_destroy(&host);
+	playback_end(&play);
 	topo_destroy(&t);
 }
 
@@ -43,23 +38,18 @@ static void
 run(double for_s)
 {
 	struct err err = ERR_INIT;
-	struct rec *const *recs;
 	struct memory_params p = { .topo = t,
-		                   .ops = { &node_core_ops, &module_core_ops },
 		                   .end_k = lround(for_s / STEP_S),
 		                   .seed = 1 };
-	ck_assert_msg(host_memory_create(&p, &host, &err) == 0, "%s", err.text);
-	ck_assert_msg(host_memory_run(host, NULL, NULL, &err) == 0, "%s", err.text);
-	size_t n = host_memory_recs(host, &recs);
-	ck_assert_msg(runview_of(t, recs, n, &view, &err) == 0, "%s", err.text);
+	ck_assert_msg(playback_run(&play, &p, NULL, NULL, &err) == 0, "%s", err.text);
 }
 
 static double
 value(size_t node, const char *name, int64_t k)
 {
-	int field = runview_field(view, node, name);
+	int field = runview_field(play.view, node, name);
 	double v;
-	ck_assert_msg(field >= 0 && runview_value(view, node, field, k, &v), "%s", name);
+	ck_assert_msg(field >= 0 && runview_value(play.view, node, field, k, &v), "%s", name);
 	return v;
 }
 
@@ -93,7 +83,7 @@ books(void)
 	struct err err = ERR_INIT;
 	double worst;
 	int64_t worst_k;
-	ck_assert_msg(ledger_run(view, 997, &end, &worst, &worst_k, &err) == 0, "%s", err.text);
+	ck_assert_msg(ledger_run(play.view, 997, &end, &worst, &worst_k, &err) == 0, "%s", err.text);
 	ck_assert_msg(worst <= 1e-9, "residual %g at %lld", worst, (long long)worst_k);
 	ck_assert(end.unserved_j == 0);
 }

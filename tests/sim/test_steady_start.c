@@ -5,30 +5,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core.h"
-#include "host_memory.h"
 #include "ledger.h"
 #include "loadflow.h"
-#include "runview.h"
+#include "playback.h"
 #include "tests/support/mesh_text.h"
 
 static struct topo *t;
-static struct host_memory *host;
-static struct runview *view;
+static struct playback play;
 
 static void
 setup(void)
 {
 	t = NULL;
-	host = NULL;
-	view = NULL;
+	play = (struct playback){ 0 };
 }
 
 static void
 teardown(void)
 {
-	runview_close(&view);
-	host_memory_destroy(&host);
+	playback_end(&play);
 	topo_destroy(&t);
 }
 
@@ -36,28 +31,23 @@ static void
 run(const char *text, double for_s)
 {
 	struct err err = ERR_INIT;
-	struct rec *const *recs;
 	t = mesh_text(text);
 	struct memory_params p = { .topo = t,
-		                   .ops = { &node_core_ops, &module_core_ops },
 		                   .end_k = (int64_t)(for_s / topo_step_s(t) + 0.5),
 		                   .seed = 1 };
-	ck_assert_msg(host_memory_create(&p, &host, &err) == 0, "%s", err.text);
-	ck_assert_msg(host_memory_run(host, NULL, NULL, &err) == 0, "%s", err.text);
-	size_t n = host_memory_recs(host, &recs);
-	ck_assert_msg(runview_of(t, recs, n, &view, &err) == 0, "%s", err.text);
+	ck_assert_msg(playback_run(&play, &p, NULL, NULL, &err) == 0, "%s", err.text);
 }
 
 /* Largest departure of a field from its first frame. */
 static double
 moves(size_t proc, const char *name)
 {
-	int field = runview_field(view, proc, name);
+	int field = runview_field(play.view, proc, name);
 	double first, v, most = 0;
 	ck_assert_msg(field >= 0, "%s", name);
-	ck_assert(runview_value(view, proc, field, 0, &first));
-	for (int64_t k = 1; k <= runview_last_k(view); k++) {
-		ck_assert(runview_value(view, proc, field, k, &v));
+	ck_assert(runview_value(play.view, proc, field, 0, &first));
+	for (int64_t k = 1; k <= runview_last_k(play.view); k++) {
+		ck_assert(runview_value(play.view, proc, field, k, &v));
 		most = fmax(most, fabs(v - first));
 	}
 	return most;
@@ -87,7 +77,7 @@ check_still(void)
 	for (size_t i = 0; i < t->n_modules; i++)
 		ck_assert_msg(moves(t->n_nodes + i, "v_in") < 1e-3, "%s.v_in moves by %g V",
 		              t->modules[i].id, moves(t->n_nodes + i, "v_in"));
-	ck_assert_int_eq(ledger_run(view, 10, &end, &worst, &worst_k, &err), 0);
+	ck_assert_int_eq(ledger_run(play.view, 10, &end, &worst, &worst_k, &err), 0);
 	ck_assert_msg(worst <= 1e-9, "residual %g at %lld", worst, (long long)worst_k);
 	/* The line's energy at the start: L i^2/2 of the cable and dC v^2 of the two ends. */
 	double flight = 0;
@@ -172,7 +162,7 @@ START_TEST(converter_still)
 			              moves(2, name));
 		}
 		ck_assert(fabs(t->links[2].p.i_init_a) > 3);
-		ck_assert_int_eq(ledger_run(view, 10, &end, &worst, &worst_k, &err), 0);
+		ck_assert_int_eq(ledger_run(play.view, 10, &end, &worst, &worst_k, &err), 0);
 		ck_assert_msg(worst <= 1e-9, "%d: residual %g", i, worst);
 		teardown();
 	}
@@ -194,16 +184,16 @@ START_TEST(converter_settles)
 		ck_assert_int_eq(loadflow_create(t, &l, &err), 0);
 		loadflow_solve(l, LOADFLOW_BASE, 0, &w);
 		ck_assert(l->solved);
-		int64_t k = runview_last_k(view);
+		int64_t k = runview_last_k(play.view);
 		for (size_t n = 0; n < t->n_nodes; n++) {
-			ck_assert(runview_value(view, n, runview_field(view, n, "v"), k, &v));
+			ck_assert(runview_value(play.view, n, runview_field(play.view, n, "v"), k, &v));
 			ck_assert_double_eq_tol(v, l->v_v[n], 1e-3);
-			ck_assert(runview_value(view, n, runview_field(view, n, "feed_i"), k, &v));
+			ck_assert(runview_value(play.view, n, runview_field(play.view, n, "feed_i"), k, &v));
 			ck_assert_double_eq_tol(v, l->feed_a[n], 0.05);
 		}
-		ck_assert(runview_value(view, 2, runview_field(view, 2, "link.l3.conv_i"), k, &v));
+		ck_assert(runview_value(play.view, 2, runview_field(play.view, 2, "link.l3.conv_i"), k, &v));
 		ck_assert_double_eq_tol(v, l->conv[2].inductor_a, 0.01);
-		ck_assert(runview_value(view, 2, runview_field(view, 2, "link.l3.conv_vo"), k, &v));
+		ck_assert(runview_value(play.view, 2, runview_field(play.view, 2, "link.l3.conv_vo"), k, &v));
 		ck_assert_double_eq_tol(v, l->conv[2].out_v, 1e-3);
 		loadflow_destroy(&l);
 		teardown();
