@@ -58,6 +58,8 @@ verb_next(struct verb_call *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	/* Where both go to one place, the answer stands before what comes next. */
+	fflush(stdout);
 	term_say(c->talk, TERM_DIM, "%s\n", text);
 }
 
