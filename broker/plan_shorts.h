@@ -3,7 +3,8 @@
  *
  * Two runs per bus: fuses holding (prospective currents and I^2t), and fuses acting (which trip,
  * when, and whether they leave the rest of the mesh in service). Cleared: all links of the bus are
- * off. Selective: no other fuse tripped.
+ * off, but for those with a converter at this bus that brings nothing. Selective: no other fuse
+ * tripped.
  */
 #ifndef VL_PLAN_SHORTS_H
 #define VL_PLAN_SHORTS_H

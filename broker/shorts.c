@@ -14,15 +14,22 @@
 #define EARLY_DT_MAX 4e-6
 #define EARLY_DT_MIN 0.5e-6
 #define LATE_DT 40e-6
+/* The loops over a converter's voltages act a step behind. */
+#define LATE_DT_CONV 10e-6
 
 struct shorts {
 	const struct topo *t;
 	struct steady *steady; /* before the fault */
 	struct loadflow *flow; /* with the fault, at rest */
 	struct skyline *m;
-	double *v, *ic, *feed_a, *sc_hist, *sc_a, *rhs; /* per node */
-	double *link_a, *link_hist, *heat;              /* per link */
+	size_t n;                          /* unknowns: nodes, then outputs of links' converters */
+	double *v, *ic, *rhs;              /* per unknown */
+	double *feed_a, *sc_hist, *sc_a;   /* per node */
+	double *link_a, *link_hist, *heat; /* per link */
+	uint32_t (*ends)[2];               /* per link: unknowns at a and b */
 	bool *open;
+	struct shorts_conv *convs;
+	size_t n_convs;
 	double *port_w; /* per node: what its ports draw */
 	double dt, g_fault;
 	uint32_t node;
@@ -43,6 +50,13 @@ supercap_g(const struct shorts *s, const struct node_params *p)
 	return p->has_sc ? 1 / (p->r_sc_ohm + s->dt / (2 * p->c_sc_f)) : 0;
 }
 
+/* Unknown of the output of a link's converter. */
+static uint32_t
+conv_out(const struct shorts *s, size_t i)
+{
+	return (uint32_t)(s->t->n_nodes + i);
+}
+
 static void
 shorts_factor(struct shorts *s)
 {
@@ -56,10 +70,13 @@ shorts_factor(struct shorts *s)
 	}
 	for (uint32_t i = 0; i < t->n_links; i++) {
 		double g = link_g(s, i);
-		skyline_add(s->m, t->links[i].a, t->links[i].a, g);
-		skyline_add(s->m, t->links[i].b, t->links[i].b, g);
-		skyline_add(s->m, t->links[i].a, t->links[i].b, -g);
+		skyline_add(s->m, s->ends[i][0], s->ends[i][0], g);
+		skyline_add(s->m, s->ends[i][1], s->ends[i][1], g);
+		skyline_add(s->m, s->ends[i][0], s->ends[i][1], -g);
 	}
+	for (size_t i = 0; i < s->n - t->n_nodes; i++)
+		skyline_add(s->m, conv_out(s, i), conv_out(s, i),
+		            2 * s->convs[i].p->c_out_f / s->dt);
 	bool ok = skyline_factor(s->m);
 	assert(ok); /* conductances and capacitors only */
 	(void)ok;
@@ -85,30 +102,36 @@ feed_next(struct shorts *s, size_t i)
 	return s->feed_a[i];
 }
 
+/* Out of the bus into what is at the node, without links and converters. */
+static double
+drawn_a(const struct shorts *s, size_t i)
+{
+	double a = load_a(s->steady->flow->load_w[i], s->v[i]);
+	return s->v[i] >= V_UV ? a + s->port_w[i] / s->v[i] : a;
+}
+
 static void
-shorts_step(struct shorts *s)
+convs_step(struct shorts *s)
+{
+	for (size_t i = 0; i < s->n_convs; i++) {
+		struct shorts_conv *c = &s->convs[i];
+		uint32_t n = c->bus, out = conv_out(s, i);
+		if (c->store) {
+			shorts_conv_step(c, s->dt, s->v[n], 0, drawn_a(s, n) * s->v[n]);
+		} else {
+			c->closed = !s->open[c->link];
+			shorts_conv_step(c, s->dt, s->v[n], s->v[out], 0);
+			s->rhs[out] = 2 * c->p->c_out_f / s->dt * s->v[out] + s->ic[out] + c->out_a;
+		}
+		s->rhs[n] -= c->in_a;
+	}
+}
+
+/* Voltages and currents after the step from its solution. */
+static void
+shorts_take(struct shorts *s)
 {
 	const struct topo *t = s->t;
-	for (size_t i = 0; i < t->n_nodes; i++) {
-		const struct node_params *p = &t->nodes[i].p;
-		s->rhs[i] = 2 * p->c_bus_f / s->dt * s->v[i] + s->ic[i] -
-		            load_a(s->steady->flow->load_w[i], s->v[i]);
-		if (s->v[i] >= V_UV)
-			s->rhs[i] -= s->port_w[i] / s->v[i];
-		if (p->has_feed)
-			s->rhs[i] += feed_next(s, i);
-		s->sc_hist[i] += p->has_sc ? s->dt / (2 * p->c_sc_f) * s->sc_a[i] : 0;
-		s->rhs[i] += supercap_g(s, p) * s->sc_hist[i];
-	}
-	for (size_t i = 0; i < t->n_links; i++) {
-		const struct topo_link *k = &t->links[i];
-		s->link_hist[i] =
-			link_g(s, i) * (s->v[k->a] - s->v[k->b] +
-		                        (2 * k->p.l_eff_h / s->dt - k->p.r_ohm) * s->link_a[i]);
-		s->rhs[k->a] -= s->link_hist[i];
-		s->rhs[k->b] += s->link_hist[i];
-	}
-	skyline_solve(s->m, s->rhs);
 	for (size_t i = 0; i < t->n_nodes; i++) {
 		const struct node_params *p = &t->nodes[i].p;
 		double v = s->rhs[i];
@@ -118,10 +141,42 @@ shorts_step(struct shorts *s)
 		s->sc_hist[i] += p->has_sc ? s->dt / (2 * p->c_sc_f) * s->sc_a[i] : 0;
 		s->v[i] = v;
 	}
+	for (size_t i = 0; i < s->n - t->n_nodes; i++) {
+		uint32_t out = conv_out(s, i);
+		double v = s->rhs[out];
+		s->ic[out] = 2 * s->convs[i].p->c_out_f / s->dt * (v - s->v[out]) - s->ic[out];
+		s->v[out] = v;
+	}
+	for (size_t i = 0; i < t->n_links; i++) {
+		s->link_a[i] = s->link_hist[i] +
+		               link_g(s, i) * (s->v[s->ends[i][0]] - s->v[s->ends[i][1]]);
+	}
+}
+
+static void
+shorts_step(struct shorts *s)
+{
+	const struct topo *t = s->t;
+	for (size_t i = 0; i < t->n_nodes; i++) {
+		const struct node_params *p = &t->nodes[i].p;
+		s->rhs[i] = 2 * p->c_bus_f / s->dt * s->v[i] + s->ic[i] - drawn_a(s, i);
+		if (p->has_feed)
+			s->rhs[i] += feed_next(s, i);
+		s->sc_hist[i] += p->has_sc ? s->dt / (2 * p->c_sc_f) * s->sc_a[i] : 0;
+		s->rhs[i] += supercap_g(s, p) * s->sc_hist[i];
+	}
+	convs_step(s);
 	for (size_t i = 0; i < t->n_links; i++) {
 		const struct topo_link *k = &t->links[i];
-		s->link_a[i] = s->link_hist[i] + link_g(s, i) * (s->v[k->a] - s->v[k->b]);
+		const uint32_t a = s->ends[i][0], b = s->ends[i][1];
+		s->link_hist[i] =
+			link_g(s, i) * (s->v[a] - s->v[b] +
+		                        (2 * k->p.l_eff_h / s->dt - k->p.r_ohm) * s->link_a[i]);
+		s->rhs[a] -= s->link_hist[i];
+		s->rhs[b] += s->link_hist[i];
 	}
+	skyline_solve(s->m, s->rhs);
+	shorts_take(s);
 }
 
 /* ---- fuses and results ----------------------------------------------------------------------- */
@@ -134,7 +189,7 @@ fuse_trips(struct shorts *s, size_t i)
 	if (!(rated > 0) || s->open[i])
 		return SHORTS_HOLDS;
 	s->heat[i] = fmax(0, s->heat[i] + (a * a - rated * rated) * s->dt);
-	if (fabs(a) > rated && s->v[a > 0 ? k->b : k->a] < V_UV)
+	if (fabs(a) > rated && s->v[s->ends[i][a > 0]] < V_UV)
 		return SHORTS_FAST;
 	return k->p.fuse_i2t_a2s > 0 && s->heat[i] >= k->p.fuse_i2t_a2s ? SHORTS_I2T : SHORTS_HOLDS;
 }
@@ -142,12 +197,24 @@ fuse_trips(struct shorts *s, size_t i)
 static void
 link_open(struct shorts *s, size_t i)
 {
-	const struct topo_link *k = &s->t->links[i];
 	/* What flowed through the cable now flows into, or out of, the capacitors at its ends. */
-	s->ic[k->a] += s->link_a[i];
-	s->ic[k->b] -= s->link_a[i];
+	s->ic[s->ends[i][0]] += s->link_a[i];
+	s->ic[s->ends[i][1]] -= s->link_a[i];
 	s->link_a[i] = 0;
 	s->open[i] = true;
+}
+
+static void
+look_sources(const struct shorts *s, double at_s, struct shorts_result *r)
+{
+	for (size_t i = 0; i < s->n_convs && r->sources; i++) {
+		struct shorts_source *q = &r->sources[i];
+		q->end_a = -s->convs[i].in_a;
+		if (q->end_a > q->peak_a) {
+			q->peak_a = q->end_a;
+			q->peak_at_s = at_s;
+		}
+	}
 }
 
 static void
@@ -159,8 +226,9 @@ shorts_look(struct shorts *s, double at_s, bool fuses, struct shorts_result *r)
 	for (size_t i = 0; i < t->n_links; i++) {
 		struct shorts_link *l = &r->links[i];
 		double a = s->link_a[i];
-		into += t->links[i].b == s->node ? a : 0;
-		into -= t->links[i].a == s->node ? a : 0;
+		into += s->ends[i][1] == s->node ? a : 0;
+		into -= s->ends[i][0] == s->node ? a : 0;
+		l->end_a = a;
 		l->i2t_a2s += a * a * s->dt;
 		if (fabs(a) > l->peak_a) {
 			l->peak_a = fabs(a);
@@ -177,13 +245,38 @@ shorts_look(struct shorts *s, double at_s, bool fuses, struct shorts_result *r)
 		link_open(s, i);
 		opened = true;
 	}
+	for (size_t i = 0; i < s->n_convs; i++)
+		if (s->convs[i].bus == s->node && !s->convs[i].store)
+			into -= s->convs[i].in_a;
 	r->fault_i2t_a2s += fault * fault * s->dt;
+	r->fault_end_a = fault;
+	look_sources(s, at_s, r);
 	if (into > r->links_peak_a) {
 		r->links_peak_a = into;
 		r->links_peak_s = at_s;
 	}
 	if (opened)
 		shorts_factor(s);
+}
+
+static void
+convs_begin(struct shorts *s)
+{
+	const struct loadflow *l = s->steady->flow;
+	for (size_t i = 0; i < s->n_convs; i++) {
+		struct shorts_conv *c = &s->convs[i];
+		uint32_t n = c->bus, out = conv_out(s, i);
+		if (c->store) {
+			shorts_conv_begin(c, s->v[n], 0, 0, drawn_a(s, n) * s->v[n]);
+			continue;
+		}
+		const struct link_conv_state *rest = &l->conv[c->link];
+		bool at_a = s->t->links[c->link].a == n;
+		c->set_w = at_a ? l->conv_w[c->link] : -l->conv_w[c->link];
+		s->ic[out] = 0;
+		s->v[out] = loadflow_node_live(l, n) ? rest->out_v : 0;
+		shorts_conv_begin(c, s->v[n], s->v[out], rest->inductor_a, 0);
+	}
 }
 
 static void
@@ -204,12 +297,14 @@ shorts_begin(struct shorts *s, uint32_t node, double r_ohm)
 	/* The capacitor takes up the fault's current at once. */
 	s->ic[node] = -s->g_fault * s->v[node];
 	for (size_t i = 0; i < t->n_links; i++) {
-		s->open[i] = !loadflow_link_live(l, i) || !loadflow_node_live(l, t->links[i].a);
+		s->open[i] = t->links[i].p.open || !loadflow_node_live(l, t->links[i].a) ||
+		             !loadflow_node_live(l, t->links[i].b);
 		s->link_a[i] = l->link_a[i];
 		s->heat[i] = 0;
 	}
 	for (size_t i = 0; i < t->n_ports; i++)
 		s->port_w[t->ports[i].node] += l->port_a[i] * s->v[t->ports[i].node];
+	convs_begin(s);
 }
 
 void
@@ -217,9 +312,13 @@ shorts_run(struct shorts *s, uint32_t node, double r_ohm, bool fuses, struct sho
 {
 	const struct topo *t = s->t;
 	struct shorts_link *links = r->links;
+	struct shorts_source *sources = r->sources;
 	memset(links, 0, t->n_links * sizeof *links);
+	for (size_t i = 0; i < s->n_convs && sources; i++)
+		sources[i] = (struct shorts_source){ 0 };
 	shorts_begin(s, node, r_ohm);
 	*r = (struct shorts_result){ .links = links,
+		                     .sources = sources,
 		                     .v_min_v = INFINITY,
 		                     .fault_peak_a = s->g_fault * s->v[node] };
 	double tau = r_ohm * t->nodes[node].p.c_bus_f, at_s = 0;
@@ -230,9 +329,9 @@ shorts_run(struct shorts *s, uint32_t node, double r_ohm, bool fuses, struct sho
 		shorts_step(s);
 		shorts_look(s, at_s, fuses, r);
 	}
-	s->dt = LATE_DT;
+	s->dt = s->n_convs ? LATE_DT_CONV : LATE_DT;
 	shorts_factor(s);
-	while (at_s < SHORTS_WINDOW_S) {
+	while (at_s < SHORTS_WINDOW_S - 0.5 * s->dt) {
 		at_s += s->dt;
 		shorts_step(s);
 		shorts_look(s, at_s, fuses, r);
@@ -268,35 +367,59 @@ shorts_before(const struct shorts *s)
 	return s->steady;
 }
 
+const struct shorts_conv *
+shorts_convs(const struct shorts *s, size_t *n)
+{
+	*n = s->n_convs;
+	return s->convs;
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
+
+/* Converters, and the unknowns at the ends of links. */
+static void
+shorts_place(struct shorts *s)
+{
+	const struct topo *t = s->t;
+	s->n = t->n_nodes;
+	for (uint32_t i = 0; i < t->n_links; i++) {
+		const struct topo_link *k = &t->links[i];
+		s->ends[i][0] = k->a;
+		s->ends[i][1] = k->b;
+		if (!k->has_conv)
+			continue;
+		s->ends[i][k->conv.node == k->b] = (uint32_t)s->n++;
+		s->convs[s->n_convs++] = shorts_conv_of_link(&k->conv, i);
+	}
+	for (uint32_t i = 0; i < t->n_nodes; i++) {
+		const struct node_params *p = &t->nodes[i].p;
+		if (p->has_store)
+			s->convs[s->n_convs++] = shorts_conv_of_store(&p->store, i, p->c_bus_f);
+	}
+}
 
 static int
 shorts_alloc(struct shorts *s, struct err *err)
 {
 	const struct topo *t = s->t;
-	size_t n = t->n_nodes + 1, k = t->n_links + 1;
-	uint32_t(*edges)[2] = calloc(k, sizeof *edges);
-	s->v = calloc(7 * n, sizeof *s->v);
+	size_t n = t->n_nodes + 1, k = t->n_links + 1, all = n + k;
+	s->v = calloc(3 * all + 4 * n, sizeof *s->v);
 	s->link_a = calloc(3 * k, sizeof *s->link_a);
 	s->open = calloc(k, sizeof *s->open);
-	int rc = edges && s->v && s->link_a && s->open ? 0 : ERR_NOMEM;
-	if (!rc) {
-		s->ic = s->v + n;
-		s->feed_a = s->ic + n;
-		s->sc_hist = s->feed_a + n;
-		s->sc_a = s->sc_hist + n;
-		s->rhs = s->sc_a + n;
-		s->port_w = s->rhs + n;
-		s->link_hist = s->link_a + k;
-		s->heat = s->link_hist + k;
-		for (size_t i = 0; i < t->n_links; i++) {
-			edges[i][0] = t->links[i].a;
-			edges[i][1] = t->links[i].b;
-		}
-		rc = skyline_create((uint32_t)t->n_nodes, edges, t->n_links, &s->m, NULL);
-	}
-	free(edges);
-	return rc ? err_set(err, rc, "out of memory") : 0;
+	s->ends = calloc(k, sizeof *s->ends);
+	s->convs = calloc(all, sizeof *s->convs);
+	if (!s->v || !s->link_a || !s->open || !s->ends || !s->convs)
+		return err_set(err, ERR_NOMEM, "out of memory");
+	s->ic = s->v + all;
+	s->rhs = s->ic + all;
+	s->feed_a = s->rhs + all;
+	s->sc_hist = s->feed_a + n;
+	s->sc_a = s->sc_hist + n;
+	s->port_w = s->sc_a + n;
+	s->link_hist = s->link_a + k;
+	s->heat = s->link_hist + k;
+	shorts_place(s);
+	return skyline_create((uint32_t)s->n, s->ends, t->n_links, &s->m, err);
 }
 
 int
@@ -340,5 +463,7 @@ shorts_destroy(struct shorts **ps)
 	free(s->v);
 	free(s->link_a);
 	free(s->open);
+	free(s->ends);
+	free(s->convs);
 	free(s);
 }
