@@ -192,8 +192,12 @@ each_argument(const struct events *ev, const struct events_item *it,
 		put(arg, "subject", neighbour(t, it->proc, it->e.chan), 0);
 		put(arg, "by", runview_id(ev->view, it->proc), 0);
 	}
+	bool module = it->proc >= t->n_nodes;
 	if (it->e.code == EV_FAULT)
-		put(arg, id ? "link" : "node", id ? id : runview_id(ev->view, it->proc), 0);
+		put(arg, id ? "link" : module ? "module" : "node",
+		    id ? id : runview_id(ev->view, it->proc), 0);
+	else if (module && !id && !strcmp(key, "node"))
+		put(arg, "module", runview_id(ev->view, it->proc), 0);
 	else
 		put(arg, key, id ? id : runview_id(ev->view, it->proc), 0);
 	for (int i = 0; i < 4; i++) {

@@ -60,8 +60,8 @@ enum action_rule {
 	  "foreign traffic takes a part of the channel's rate")                                             \
 	X(DERATE, "derate", RULE_FAULT,    ON_NODE,             true,  CMD_DERATE, CMD_UNDERATE,            \
 	  "lowers the current limit of a node's feed, or heats its air")                                     \
-	X(HANG,  "hang",  RULE_FAULT,      ON_NODE,             true,  CMD_HANG,  CMD_UNHANG,               \
-	  "a node's firmware stops, until its watchdog resets it or `for:` ends")                            \
+	X(HANG,  "hang",  RULE_FAULT,      ON_NODE | ON_MODULE, true,  CMD_HANG,  CMD_UNHANG,               \
+	  "the firmware of a node or of a cpu module stops, until its watchdog resets it or `for:` ends")                            \
 	X(FEED_LOSS, "feed_loss", RULE_FAULT, ON_NODE,          true,  CMD_FEED_LOSS, CMD_FEED_BACK,       \
 	  "the source of a feed is gone: no current from that step on, while its node lives")              \
 	X(HEAL,  "heal",  RULE_LINK,       ON_LINK | ON_NODE,   false, CMD_HEAL,  0,                        \

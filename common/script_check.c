@@ -316,6 +316,15 @@ check_settable(struct script_build *b, const struct script_action *a, const stru
 		             script_action_name(a->kind), proc_id(t, a->target));
 }
 
+static void
+check_firmware(struct script_build *b, const struct script_action *a, const struct yamldoc_node *at)
+{
+	const struct topo *t = b->topo;
+	if (a->target >= t->n_nodes && t->modules[a->target - t->n_nodes].p.class != MODULE_CPU)
+		decode_error(&b->d, at, "%s: module '%s' is not of class cpu: it has no firmware",
+		             script_action_name(a->kind), proc_id(t, a->target));
+}
+
 /* Returns false when a lease ends on a module that is so already. */
 static bool
 check_plug(struct script_build *b, struct state *s, const struct script_action *a,
@@ -479,6 +488,8 @@ check_fault(struct script_build *b, struct state *s, const struct script_action 
 	check_feed(b, s, a, at);
 	if (a->kind == SCRIPT_SURGE)
 		check_settable(b, a, at);
+	if (a->kind == SCRIPT_HANG)
+		check_firmware(b, a, at);
 	if (*latest && a->k <= fault_last_k(b, *latest))
 		decode_error(&b->d, at, "%s: '%s' has one at that time (action '%s')",
 		             script_action_name(a->kind),

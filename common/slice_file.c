@@ -196,6 +196,7 @@ static const struct field module_rows[] = {
 	ROW(module_params, F64, v_ref_v),
 	ROW(module_params, U32, priority),
 	ROW(module_params, BOOL, plugged),
+	ROW_MAP(module_params, mcu, mcu_table),
 	ROW_ENUM(module_params, oring, SWITCH_OFF),
 	ROW_LIST(module_params, "phases", phases, n_phases, TOPO_PHASES_MAX, phase_table),
 };

@@ -64,7 +64,7 @@ struct thermal_params {
 	double least, restart_c;
 };
 
-/* Its microcontroller. */
+/* The microcontroller of a node or a module. */
 struct mcu_params {
 	int64_t watchdog_ns;       /* 0: none */
 	int64_t boot_ns;
@@ -176,6 +176,7 @@ struct module_params {
 	double v_ref_v;            /* class cpu: constant reference of the rail; NaN: nominal of the class */
 	uint32_t priority;
 	bool plugged;
+	struct mcu_params mcu;
 	enum topo_switch oring;    /* off: only the first input feeds it */
 	size_t n_phases;           /* class cpu: the workload, repeated for ever; 0: compute all the time */
 	struct workload_phase *phases;

@@ -276,6 +276,7 @@ check_module_keys(struct build *b, const struct build_module *m, const char *own
 		     { "load", CLASS_FIXED },
 		     { "resistance", CLASS_RESISTIVE },
 		     { "workload", CLASS_CPU },
+		     { "mcu", CLASS_CPU },
 		     { "v_ref", CLASS_CPU } };
 	if (m->class < 0) {
 		if (!yamldoc_get(entry, "class"))

@@ -165,6 +165,8 @@ add_module(struct sha256 *h, const struct topo_module *m)
 	const double reals[] = { p->r_load_ohm, p->c_in_f, p->r_port_ohm, p->n_turns, p->v_ref_v };
 	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
 		add_real(h, reals[i]);
+	add_u64(h, (uint64_t)p->mcu.watchdog_ns);
+	add_u64(h, (uint64_t)p->mcu.boot_ns);
 	add_curve(h, &p->load_w);
 	add_u64(h, p->n_phases);
 	for (size_t i = 0; i < p->n_phases; i++) {

@@ -436,6 +436,13 @@ SCHEMA(link, "link", "A cable between two nodes, with its channel.");
 /* ---- modules --------------------------------------------------------------------------------- */
 
 #define MODULE(m) offsetof(struct build_module, t.p.m)
+static const struct field fields_module_mcu[] = {
+	TIME(struct mcu_params, "watchdog", watchdog_ns, 0, 3600, "0s",
+	     "resets a hung module after this time; 0s: nothing does"),
+	TIME(struct mcu_params, "boot", boot_ns, 0, 60, "20ms", "from a reset to running firmware"),
+};
+static SCHEMA(module_mcu, "module mcu", "The firmware of a module of class cpu.");
+
 static const struct field fields_module[] = {
 	CUSTOM("id", NULL, "name of the module; required"),
 	CUSTOM("class", decode_class,
@@ -478,6 +485,7 @@ static const struct field fields_module[] = {
 	  .offset = offsetof(struct build_module, t.p.plugged),
 	  .dflt = "true",
 	  .doc = "whether it is in its slot; drills plug and unplug it" },
+	SUB(struct build_module, "mcu", t.p.mcu, schema_module_mcu, "class cpu: its firmware"),
 	WORD(struct build_module, "oring", t.p.oring, switch_words, "on",
 	     "off: its second input never feeds it"),
 };

@@ -86,7 +86,8 @@ phase_at(const struct module_params *p, int64_t t_ns)
 static void
 cpu_begin(struct module_load *l, const struct module_params *p, int64_t t_ns, double dt_s, size_t n)
 {
-	l->phase = phase_at(p, t_ns);
+	if (!l->cpu.hung)
+		l->phase = phase_at(p, t_ns);
 	module_cpu_begin(&l->cpu, l->phase, t_ns, dt_s * (double)n);
 	l->temp_c = l->cpu.temp_c;
 	l->throughput = l->cpu.throughput;
@@ -106,14 +107,28 @@ cpu_demand(struct module_load *l, const struct module_params *p, double v_in_v, 
 	l->rail_a = l->cpu.i_a;
 }
 
+static void
+cpu_hang(struct module_load *l, bool hung)
+{
+	module_cpu_hang(&l->cpu, hung);
+}
+
+static void
+cpu_reset(struct module_load *l, const struct module_params *p)
+{
+	module_cpu_reset(&l->cpu, p->v_ref_v);
+}
+
 /* The rail begins at 0, the silicon is as warm as it was. */
 static void
 cpu_restart(struct module_load *l)
 {
 	double temp_c = l->cpu.temp_c;
+	bool hung = l->cpu.hung;
 
 	module_cpu_init(&l->cpu, l->cpu.n_turns, l->cpu.v_ref_v, l->cpu.dt_s, true);
 	l->cpu.temp_c = temp_c;
+	l->cpu.hung = hung;
 }
 
 static void
@@ -124,11 +139,11 @@ cpu_reference(struct module_load *l, double v_ref_v)
 
 static const struct module_class_ops module_classes[] = {
 	[MODULE_FIXED] = { "fixed", true, fixed_init, fixed_begin, fixed_demand, NULL,
-	                   fixed_command, NULL },
+	                   fixed_command, NULL, NULL, NULL },
 	[MODULE_CPU] = { "cpu", false, cpu_init, cpu_begin, cpu_demand, cpu_restart, NULL,
-	                 cpu_reference },
+	                 cpu_reference, cpu_hang, cpu_reset },
 	[MODULE_RESISTIVE] = { "resistive", true, resistive_init, resistive_begin, resistive_demand,
-	                       NULL, NULL, NULL },
+	                       NULL, NULL, NULL, NULL, NULL },
 };
 
 const struct module_class_ops *module_class_of(enum module_class class)

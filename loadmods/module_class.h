@@ -48,6 +48,9 @@ struct module_class_ops {
 	void (*command)(struct module_load *, const struct core_cmd *, int64_t step_ns);
 	/* A reference for the rail from the owner; NULL: the class has none. */
 	void (*reference)(struct module_load *, double v_ref_v);
+	/* Its firmware stops, or begins again; and is reset meanwhile. NULL: the class has none. */
+	void (*hang)(struct module_load *, bool hung);
+	void (*reset)(struct module_load *, const struct module_params *);
 };
 
 /* NULL for an unknown class. */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mcu.h"
 #include "module_class.h"
 #include "module_hotswap.h"
 #include "module_input.h"
@@ -34,6 +35,8 @@ struct module_core {
 	bool served, unserved; /* of the last step; EV_UNSERVED 1 was the last one */
 	bool shed;             /* by order of the owner */
 	bool plugged;
+	struct mcu mcu;
+	struct answer said; /* of the firmware, when it last ran */
 	struct module_hotswap hotswap;
 	double v_min_v, v_max_v, p_w;
 	double useful_j, loss_j, unserved_j;
@@ -199,6 +202,7 @@ module_core_create(const struct slice *s, void **core, struct err *err)
 	c->served = true;
 	c->ops->init(&c->load, &s->module, c->dt_s, s->restarted);
 	module_hotswap_init(&c->hotswap, &s->module, c->dt_s);
+	mcu_init(&c->mcu, &s->module.mcu, s->step_ns);
 	if (c->ops->at_input)
 		c->load.rail_v = c->input.v_v;
 	c->v_min_v = c->v_max_v = c->input.v_v;
@@ -238,7 +242,7 @@ static void
 module_core_order(struct module_core *c, int64_t k, size_t j, uint32_t flags,
                   struct core_events *ev)
 {
-	if (c->owner >= 0 && c->owner != (int32_t)j)
+	if ((c->owner >= 0 && c->owner != (int32_t)j) || !mcu_runs(&c->mcu))
 		return;
 	if (flags & OFFER_SHED && !c->shed) {
 		c->shed = true;
@@ -259,7 +263,7 @@ module_core_offer(struct module_core *c, int64_t k, size_t j, const struct offer
 	p->offered = o->flags & OFFER_ON;
 	p->v_v = o->v_v;
 	p->i_offer_a = o->i_max_a;
-	if (!(o->flags & OFFER_OWNER) || o->epoch < c->epoch)
+	if (!(o->flags & OFFER_OWNER) || o->epoch < c->epoch || !mcu_runs(&c->mcu))
 		return;
 	/* An owner that comes back with its old epoch takes nothing over. */
 	if (c->epoch > 0 && o->epoch > c->epoch)
@@ -355,7 +359,7 @@ module_core_substep(struct module_core *c, size_t s)
 		l->rail_ok = false;
 	if (l->rail_ok && draws)
 		c->hotswap.ordered = false;
-	if (on && !l->rail_ok && !c->hotswap.ordered) {
+	if (on && !(l->rail_ok && mcu_runs(&c->mcu)) && !c->hotswap.ordered) {
 		c->served = false;
 		c->unserved_j += l->demand_w * c->dt_s;
 	}
@@ -389,19 +393,32 @@ module_core_answer(struct module_core *c, size_t j, struct answer *a)
 {
 	struct module_port *p = &c->input.port[j];
 
-	*a = (struct answer){
-		.phase = c->load.phase,
-		.flags = (c->served ? ANSWER_SERVED : 0u) | (c->shed ? ANSWER_SHED : 0u) |
-		         (c->plugged ? 0u : ANSWER_OUT) | (c->owner < 0 ? ANSWER_ORPHAN : 0u),
-		.energy_j = p->period_j,
-		.v_in_v = c->input.v_v,
-		.v_v = c->load.rail_v,
-		.i_a = c->load.rail_a,
-		.p_w = c->p_w,
-		.throughput = c->load.throughput,
-		.errors = c->load.errors,
-	};
+	/* Measured by the firmware. */
+	if (mcu_runs(&c->mcu))
+		c->said = (struct answer){
+			.phase = c->load.phase,
+			.v_in_v = c->input.v_v,
+			.v_v = c->load.rail_v,
+			.i_a = c->load.rail_a,
+			.p_w = c->p_w,
+			.throughput = c->load.throughput,
+			.errors = c->load.errors,
+		};
+	*a = c->said;
+	a->flags = (c->served ? ANSWER_SERVED : 0u) | (c->shed ? ANSWER_SHED : 0u) |
+	           (c->plugged ? 0u : ANSWER_OUT) | (c->owner < 0 ? ANSWER_ORPHAN : 0u);
+	a->energy_j = p->period_j;
 	p->period_j = 0;
+}
+
+/* A reset takes the reference of the rail to that of the topology; what is computed begins again when
+ * the firmware has booted. */
+static void
+module_core_mcu(struct module_core *c, enum mcu_change change)
+{
+	if (change == MCU_RESETS)
+		c->ops->reset(&c->load, c->params);
+	c->ops->hang(&c->load, !mcu_runs(&c->mcu));
 }
 
 static void
@@ -415,7 +432,18 @@ module_core_command(struct module_core *c, const struct core_cmd *cmd, struct co
 		if (c->ops->command)
 			c->ops->command(&c->load, cmd, c->slice->step_ns);
 		break;
+	case CMD_HANG:
+	case CMD_UNHANG:
+		if (c->ops->hang)
+			module_core_mcu(c, mcu_command(&c->mcu, cmd, ev));
+		break;
 	case CMD_PLUG:
+		/* Without power in between nothing hangs. */
+		if (c->ops->hang && !mcu_runs(&c->mcu)) {
+			mcu_init(&c->mcu, &c->params->mcu, c->slice->step_ns);
+			core_event_add(ev, cmd->k, EV_MCU_UP, -1, 0, 0, 0, 0);
+			module_core_mcu(c, MCU_RESETS);
+		}
 		c->plugged = true;
 		c->shed = false;
 		module_hotswap_order(&c->hotswap);
@@ -437,6 +465,8 @@ module_core_step(void *core, int64_t k, const struct core_in *in, struct core_ms
 
 	for (size_t i = 0; i < n_cmds; i++)
 		module_core_command(c, &cmds[i], ev);
+	if (!mcu_runs(&c->mcu))
+		module_core_mcu(c, mcu_step(&c->mcu, k, ev));
 	module_core_inputs(c, k, in, ev);
 	module_core_plant(c, k);
 	if ((k + 1) % c->slice->port_period == 0)

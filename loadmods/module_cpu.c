@@ -74,6 +74,20 @@ module_cpu_reference(struct module_cpu *c, double v_ref_v)
 		c->v_ref_v = v_ref_v;
 }
 
+void
+module_cpu_reset(struct module_cpu *c, double v_ref_v)
+{
+	c->v_ref_v = isnan(v_ref_v) ? cpu.v_nom : v_ref_v;
+}
+
+void
+module_cpu_hang(struct module_cpu *c, bool hung)
+{
+	c->hung = hung;
+	if (hung)
+		c->throughput = c->errors = 0;
+}
+
 /* Module power at rail v with current i from before (static drop); typical silicon, fixed clock. */
 static double
 cpu_power(const struct module_cpu *c, double v, double i)
@@ -134,7 +148,9 @@ module_cpu_begin(struct module_cpu *c, uint32_t phase, int64_t t_ns, double step
 	c->temp_c += (cpu.t_amb + cpu.rth * c->p_w - c->temp_c) * (step_s / cpu.tau);
 	double p = cpu_power(c, c->v_ref_v, c->i_a);
 	c->demand_w = p + conv_loss(p / c->v_ref_v);
-	if (t_ns % CONTROL_NS < (int64_t)(step_s * 1e9 + 0.5))
+	if (c->hung)
+		c->act = cpu_phases[PHASE_IDLE].act;
+	else if (t_ns % CONTROL_NS < (int64_t)(step_s * 1e9 + 0.5))
 		module_cpu_metrics(c);
 }
 

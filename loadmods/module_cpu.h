@@ -26,12 +26,18 @@ struct module_cpu {
 	double leak_w; /* leakage at v_nom's slope: p_leak exp(..) */
 	double temp_c, throughput, errors;
 	bool rail_ok;
+	bool hung; /* its firmware, with what it computes */
 };
 
 /* v_ref NaN: nominal. A restarted one ramps up from 0. */
 void module_cpu_init(struct module_cpu *, double n_turns, double v_ref_v, double dt_s,
                      bool restarted);
 void module_cpu_reference(struct module_cpu *, double v_ref_v);
+/* The reference as at the begin; v_ref as of module_cpu_init(). */
+void module_cpu_reset(struct module_cpu *, double v_ref_v);
+/* Nothing is computed any more, or again. While it hangs the clock runs and nothing retires: it takes
+ * the activity of the idle phase. The rail stays at its reference. */
+void module_cpu_hang(struct module_cpu *, bool hung);
 void module_cpu_begin(struct module_cpu *, uint32_t phase, int64_t t_ns, double step_s);
 void module_cpu_step(struct module_cpu *, double v_in_v);
 

@@ -48,7 +48,7 @@ node_command_supercap(struct node_core *c, const struct core_cmd *cmd)
 /* A reset takes the set-point to its default; firmware that starts knows nothing of before, and takes
  * up with its neighbours like that of a node that returns. */
 void
-node_command_mcu(struct node_core *c, enum node_mcu_change change)
+node_command_mcu(struct node_core *c, enum mcu_change change)
 {
 	const struct slice *s = c->slice;
 
@@ -120,7 +120,7 @@ node_command_bus(struct node_core *c, const struct core_cmd *cmd, struct core_ev
 		break;
 	case CMD_HANG:
 	case CMD_UNHANG:
-		node_command_mcu(c, node_mcu_command(&c->mcu, cmd, ev));
+		node_command_mcu(c, mcu_command(&c->mcu, cmd, ev));
 		break;
 	case CMD_DERATE:
 	case CMD_UNDERATE:

@@ -42,7 +42,7 @@ node_core_inputs(struct node_core *c, int64_t k, const struct core_in *in,
 	if (first)
 		node_command_catch_up(c, k);
 	c->started = true;
-	node_command_mcu(c, node_mcu_step(&c->mcu, k, ev));
+	node_command_mcu(c, mcu_step(&c->mcu, k, ev));
 	for (size_t l = 0; l < c->n_links; l++)
 		node_link_input(&c->links[l], node_core_bus(c, l), k, first, &in[l], ev);
 	if (k == c->fault_end_k) {
@@ -288,7 +288,7 @@ node_core_hear_frames(struct node_core *c, size_t i, int64_t k, bool runs)
 static void
 node_core_hear(struct node_core *c, int64_t k, const struct core_in *in, struct core_events *ev)
 {
-	bool hello = k % c->hello_k == 0, runs = node_mcu_runs(&c->mcu);
+	bool hello = k % c->hello_k == 0, runs = mcu_runs(&c->mcu);
 
 	for (size_t i = 0; i < c->n_links; i++) {
 		struct node_comm *m = &c->comms[i];
@@ -315,7 +315,7 @@ node_core_hear(struct node_core *c, int64_t k, const struct core_in *in, struct 
 static void
 node_core_messages(struct node_core *c, int64_t k, bool state, struct core_msg *const *out)
 {
-	bool may_close = node_mcu_runs(&c->mcu);
+	bool may_close = mcu_runs(&c->mcu);
 
 	for (size_t i = 0; i < c->n_links; i++)
 		if (node_link_is_closing(&c->links[i]))
@@ -379,7 +379,7 @@ node_core_step(void *core, int64_t k, const struct core_in *in, struct core_msg 
 	const struct node_hw_parts parts = { &c->plant, c->links, c->n_links };
 
 	node_core_inputs(c, k, in, cmds, n_cmds, ev);
-	const bool runs = node_mcu_runs(&c->mcu), due = runs && node_control_due(&c->control, k);
+	const bool runs = mcu_runs(&c->mcu), due = runs && node_control_due(&c->control, k);
 	node_core_hear(c, k, in, ev);
 	node_core_plant(c, k, vm, load_w, out, ev);
 	node_hw_step(&c->hw, k, &parts, ev);

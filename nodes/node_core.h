@@ -11,7 +11,7 @@
 #include "node_conv.h"
 #include "node_hw.h"
 #include "node_link.h"
-#include "node_mcu.h"
+#include "mcu.h"
 #include "node_plant.h"
 #include "node_port.h"
 #include "node_protect.h"
@@ -34,7 +34,7 @@ struct node_core {
 	size_t n_links, n_ports;
 	struct node_plant plant;
 	struct node_hw hw;
-	struct node_mcu mcu;
+	struct mcu mcu;
 	struct node_control control;
 	struct node_protect protect;
 	struct node_trim *trim; /* NULL: sensors are taken as they are */
@@ -96,6 +96,6 @@ void node_command_catch_up(struct node_core *, int64_t k);
 void node_command_bus(struct node_core *, const struct core_cmd *, struct core_events *);
 void node_command_link(struct node_core *, const struct core_cmd *, struct core_events *);
 /* Follows a change of its MCU. */
-void node_command_mcu(struct node_core *, enum node_mcu_change);
+void node_command_mcu(struct node_core *, enum mcu_change);
 
 #endif

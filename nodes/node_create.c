@@ -183,7 +183,7 @@ node_create(const struct slice *s, void **core, struct err *err)
 		node_create_steady(c);
 	const struct node_hw_parts parts = { &c->plant, c->links, c->n_links };
 	node_hw_init(&c->hw, s, &parts);
-	node_mcu_init(&c->mcu, &s->node.mcu, s->step_ns);
+	mcu_init(&c->mcu, &s->node.mcu, s->step_ns);
 	if (node_create_sense(c) < 0 ||
 	    node_trim_create(s, &c->sense, c->n_links, &c->trim, err) < 0 ||
 	    node_record_init(c) < 0) {

@@ -17,6 +17,9 @@
 #define RELAPSE_NS (10000 * MS)
 #define WAIT_MAX_NS (64000 * MS)
 #define PRIORITY_MAX 100
+/* A module that hears does what it is told within two port periods. */
+#define DEAF_NS BETWEEN_NS
+#define ASK_AGAIN_NS (1000 * MS)
 /* Rise of the bus between two looks that says that enough has been shed. */
 #define RISE_V 0.025
 #define HOPS_MAX 31
@@ -125,10 +128,17 @@ node_protect_lasts(const struct node_protect *p, bool now, int64_t ns)
 }
 
 static void
-node_protect_answers(struct node_protect *p, const struct node_port *ports)
+node_protect_answers(struct node_protect *p, struct node_port *ports)
 {
 	for (size_t i = 0; i < p->n; i++) {
 		struct node_protect_port *o = &p->port[i];
+		o->asked_ns = ports[i].order ? o->asked_ns + p->period_ns : 0;
+		o->deaf_ns = o->deaf_ns > p->period_ns ? o->deaf_ns - p->period_ns : 0;
+		if (o->asked_ns >= DEAF_NS) {
+			ports[i].order = 0;
+			o->asked_ns = 0;
+			o->deaf_ns = ASK_AGAIN_NS;
+		}
 		o->shed = ports[i].shed;
 		if (!o->shed && o->on_ns < RELAPSE_NS)
 			o->on_ns += p->period_ns;
@@ -151,6 +161,7 @@ node_protect_next(const struct node_protect *p, const struct node_port *ports, b
 
 	for (size_t i = 0; i < p->n; i++)
 		if (node_protect_decides(&ports[i]) && p->port[i].shed == restore &&
+		    p->port[i].deaf_ns == 0 &&
 		    node_protect_key(p, i, restore) < node_protect_key(p, pick, restore))
 			pick = i;
 	return pick;

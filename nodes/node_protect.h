@@ -16,7 +16,9 @@
  *
  * The node decides for the modules that it owns, and for those whose owner is gone. It tells the
  * module with its offers (OFFER_SHED, OFFER_RESTORE) until the module's answer agrees; the module
- * is what remembers, so both of its nodes know, and an owner that returns finds it.
+ * is what remembers, so both of its nodes know, and an owner that returns finds it. An order that a
+ * module has not carried out after 50 ms (its firmware hangs) is withdrawn: it is the next one's turn,
+ * and that module is asked again after a second.
  */
 #ifndef VL_NODE_PROTECT_H
 #define VL_NODE_PROTECT_H
@@ -38,6 +40,8 @@ struct node_protect_port {
 	bool shed;       /* as the module last said */
 	int64_t wait_ns; /* calm that it needs before it is restored */
 	int64_t on_ns;   /* since it was restored */
+	int64_t asked_ns; /* since an order that it has not carried out */
+	int64_t deaf_ns;  /* left until it is asked again */
 };
 
 struct node_protect {

@@ -1,6 +1,6 @@
 /* Firmware that hangs: watchdog and boot to the step, what goes on meanwhile, and what comes after;
  * faults of sensors. */
-#include "nodes/node_mcu.h"
+#include "common/mcu.h"
 
 #include <check.h>
 #include <math.h>
@@ -15,7 +15,7 @@
 
 /* ---- states ---------------------------------------------------------------------------------- */
 
-static struct node_mcu mcu;
+static struct mcu mcu;
 static struct core_events events;
 
 static void
@@ -24,7 +24,7 @@ command(uint32_t kind, int64_t k)
 	const struct core_cmd cmd = { .k = k, .kind = kind, .chan = -1 };
 
 	events.n = 0;
-	(void)node_mcu_command(&mcu, &cmd, &events);
+	(void)mcu_command(&mcu, &cmd, &events);
 }
 
 /* Steps k to `until`; returns the step of the first event, whose code must be `code`. */
@@ -33,7 +33,7 @@ until_event(int64_t k, int64_t until, uint32_t code)
 {
 	for (; k < until; k++) {
 		events.n = 0;
-		(void)node_mcu_step(&mcu, k, &events);
+		(void)mcu_step(&mcu, k, &events);
 		if (!events.n)
 			continue;
 		ck_assert_uint_eq(events.e[0].code, code);
@@ -46,19 +46,19 @@ START_TEST(test_watchdog)
 {
 	const struct mcu_params p = { .watchdog_ns = 50000000, .boot_ns = 2050000 };
 
-	node_mcu_init(&mcu, &p, STEP_NS);
+	mcu_init(&mcu, &p, STEP_NS);
 	ck_assert_int_eq(until_event(0, 1000, 0), -1);
 	command(CMD_UNHANG, 1000); /* nothing hangs */
-	ck_assert(events.n == 0 && node_mcu_runs(&mcu));
+	ck_assert(events.n == 0 && mcu_runs(&mcu));
 	command(CMD_HANG, 1000);
-	ck_assert(events.n == 1 && events.e[0].code == EV_HANG && !node_mcu_runs(&mcu));
+	ck_assert(events.n == 1 && events.e[0].code == EV_HANG && !mcu_runs(&mcu));
 	command(CMD_HANG, 1100); /* hangs already: the watchdog counts on */
 	ck_assert_uint_eq(events.n, 0);
 	ck_assert_int_eq(until_event(1001, 9999, EV_WATCHDOG), 1500);
 	ck_assert_double_eq(events.e[0].a, 1);
-	ck_assert(!node_mcu_runs(&mcu));
+	ck_assert(!mcu_runs(&mcu));
 	ck_assert_int_eq(until_event(1501, 9999, EV_MCU_UP), 1521); /* 20.5 steps, rounded up */
-	ck_assert(node_mcu_runs(&mcu));
+	ck_assert(mcu_runs(&mcu));
 }
 END_TEST
 
@@ -66,7 +66,7 @@ START_TEST(test_no_watchdog)
 {
 	const struct mcu_params p = { .watchdog_ns = 0, .boot_ns = 0 };
 
-	node_mcu_init(&mcu, &p, STEP_NS);
+	mcu_init(&mcu, &p, STEP_NS);
 	command(CMD_HANG, 5);
 	ck_assert_int_eq(until_event(6, 1000000, 0), -1);
 	command(CMD_UNHANG, 1000000);
@@ -213,7 +213,7 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("node_mcu");
+	Suite *s = suite_create("mcu");
 	TCase *tc = tcase_create("all");
 
 	tcase_set_timeout(tc, 60);
