@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "json_out.h"
+#include "plan_precharge.h"
 #include "sha256.h"
 #include "topo_rules.h"
 #include "unit.h"
@@ -334,6 +335,7 @@ plan_print(const struct topo *t, FILE *f, struct err *err)
 	print_links(p, f);
 	print_modules(p, f);
 	print_faults(p, f);
+	plan_precharge_print(t, f);
 	plan_destroy(&p);
 	return written(f, err);
 }
@@ -476,6 +478,7 @@ plan_json(const struct topo *t, FILE *f, struct err *err)
 	json_links(p, &j);
 	json_modules(p, &j);
 	json_faults(p, &j);
+	plan_precharge_json(t, &j);
 	json_out_end(&j);
 	plan_destroy(&p);
 	return written(f, err);

@@ -170,9 +170,11 @@ node_core_plant(struct node_core *c, int64_t k, double *vm, double *load_w,
 		surge_add(&c->surge, k * c->slice->step_ns, c->dt_ns, n, load_w);
 	if (c->held)
 		node_core_hold(c, load_w, &held_j);
-	if (c->own_conv)
-		pwl_track_fill(&c->conv_load, k * c->slice->step_ns, c->dt_ns, n,
-		               c->convs[c->plant.n_convs - 1].load_a);
+	if (c->own_conv) {
+		struct node_conv *own = &c->convs[c->plant.n_convs - 1];
+		pwl_track_fill(&c->conv_load, k * c->slice->step_ns, c->dt_ns, n, own->load_a);
+		own->tripped = own->tripped || c->held; /* the hardware judges anew after the step */
+	}
 	for (size_t i = 0; i < c->n_links; i++)
 		if (c->ends[i].conv)
 			pwl_track_fill(&c->ends[i].power, k * c->slice->step_ns, c->dt_ns, n,
