@@ -165,7 +165,9 @@ print_buses(const struct plan_flow *p, FILE *f)
 			        s->flow->feed_a[i] * v,
 			        100 * s->flow->feed_a[i] / t->nodes[i].p.feed.i_rated_a,
 			        s->flow->v_set_v[i],
-			        s->feed[i] == STEADY_CONTROLS ? "" : "  limited");
+			        s->feed[i] == STEADY_CONTROLS ? ""
+			        : s->feed[i] == STEADY_IDLE   ? "  idle: more comes over converters"
+			                                      : "  limited");
 		fputc('\n', f);
 	}
 }
@@ -328,6 +330,7 @@ json_buses(const struct plan_flow *p, struct json_out *j)
 			              s->flow->feed_a[i] / t->nodes[i].p.feed.i_rated_a);
 			json_out_real(j, "v_set_v", s->flow->v_set_v[i]);
 			json_out_bool(j, "limited", s->feed[i] != STEADY_CONTROLS);
+			json_out_bool(j, "idle", s->feed[i] == STEADY_IDLE);
 		}
 		json_out_end(j);
 	}

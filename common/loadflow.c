@@ -353,6 +353,10 @@ loadflow_solve(struct loadflow *l, enum loadflow_fault fault, uint32_t index,
 	l->solved = settle(l);
 	fill_currents(l);
 	loadflow_judge(l, w);
+	/* Where most current finds no balance. */
+	for (size_t i = 0; w->problem == LOADFLOW_NO_SOLUTION && i < l->topo->n_nodes; i++)
+		if (l->m->live[i] && !(fabs(l->m->f[i]) <= fabs(l->m->f[w->at])))
+			w->at = (uint32_t)i;
 }
 
 void

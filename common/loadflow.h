@@ -62,7 +62,7 @@ enum loadflow_problem {
 
 struct loadflow_verdict {
 	enum loadflow_problem problem;
-	uint32_t at;    /* node, module or link that is worst */
+	uint32_t at;    /* node, module or link that is worst; of no solution: a node of that part */
 	double value;   /* V, loading (1), or A */
 	double v_min_v; /* lowest live bus */
 	uint32_t v_min_at;

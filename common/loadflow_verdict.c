@@ -73,7 +73,8 @@ loadflow_text(const struct loadflow *l, const struct loadflow_verdict *w, char *
 			         t->nodes[w->v_min_at].id, w->v_min_v);
 		break;
 	case LOADFLOW_NO_SOLUTION:
-		snprintf(buf, size, "cannot be supplied: no steady state");
+		snprintf(buf, size, "cannot be supplied: no steady state at node %s",
+		         t->nodes[w->at].id);
 		break;
 	case LOADFLOW_DARK:
 		snprintf(buf, size, "cannot be supplied: no feed reaches node %s",

@@ -245,6 +245,30 @@ steady_limit(struct steady *s, const struct steady_island *d, bool rests)
 	return found;
 }
 
+/* More than the island draws comes over converters: no set-point of a feed has a part in it. */
+static bool
+steady_idle(struct steady *s, const struct steady_island *d, double v_err)
+{
+	const struct topo *t = s->topo;
+	double dv = -INFINITY;
+	if (d->x > 0 || v_err >= 0)
+		return false;
+	for (size_t i = 0; i < t->n_nodes; i++) {
+		const struct node_params *p = &t->nodes[i].p;
+		if (s->w->island[i] == d->number)
+			dv = fmax(dv, SET_MIN_V - (p->has_feed ? p->feed.v0_v : p->v_nom_v));
+	}
+	for (size_t i = 0; i < t->n_nodes; i++)
+		if (s->w->island[i] == d->number)
+			s->dv_v[i] = dv;
+	for (size_t k = 0; k < d->n; k++) {
+		uint32_t f = s->w->feeds[k];
+		s->feed[f] = STEADY_IDLE;
+		s->flow->v_set_v[f] = fmax(t->nodes[f].p.feed.v0_v + dv, SET_MIN_V);
+	}
+	return true;
+}
+
 static bool
 steady_island(struct steady *s, uint32_t number, struct loadflow_verdict *v)
 {
@@ -259,6 +283,10 @@ steady_island(struct steady *s, uint32_t number, struct loadflow_verdict *v)
 		bool fewer = false;
 		for (int i = 0; i < NEWTON_MAX && !rests && !fewer; i++) {
 			rests = steady_at_rest(s, &d, &v_err);
+			if (!rests && steady_idle(s, &d, v_err)) {
+				fewer = true;
+				break;
+			}
 			/* What the loads take tells early which parts nobody can carry. */
 			fewer = steady_limit(s, &d, rests);
 			if (rests || fewer)
@@ -361,10 +389,12 @@ steady_solve(struct steady *s, enum loadflow_fault fault, uint32_t index,
 	}
 	if (!l->solved)
 		return;
-	uint32_t n = steady_islands(s);
+	uint32_t n = steady_islands(s), lost = UINT32_MAX;
 	for (uint32_t i = 0; i < n && s->solved; i++)
-		if (steady_consensus(s, i))
-			s->solved = steady_island(s, i, v);
+		if (steady_consensus(s, i) && !steady_island(s, i, v)) {
+			s->solved = false;
+			lost = i;
+		}
 	/* Without consensus a feed is limited where its droop alone is. */
 	for (size_t i = 0; i < t->n_nodes; i++) {
 		const struct feed_params *p = &t->nodes[i].p.feed;
@@ -374,8 +404,12 @@ steady_solve(struct steady *s, enum loadflow_fault fault, uint32_t index,
 	}
 	if (s->solved)
 		s->solved = steady_corrections(s, n);
-	if (!s->solved)
-		v->problem = LOADFLOW_NO_SOLUTION;
+	if (s->solved)
+		return;
+	v->problem = LOADFLOW_NO_SOLUTION;
+	for (uint32_t i = (uint32_t)t->n_nodes; i-- > 0;)
+		if (lost != UINT32_MAX && s->w->island[i] == lost)
+			v->at = i;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

@@ -8,7 +8,10 @@
  *     sum_j (dv_i - dv_j) = d_i kv_i/kc_i (v_nom - v_i)
  * and di = set-point - v0 - dv. What is left free, an equal amount moved from dv to di, is fixed by
  * sum d di/ki = 0 over the controlling feeds: that sum is what sharing never changes. Feeds at
- * I_max or at a clamp of the set-point are taken out of the sharing, one round after another.
+ * I_max or at a clamp of the set-point are taken out of the sharing, one round after another. Where
+ * converters of links bring an island more than it draws, its voltage is where they stop, above
+ * nominal; its feeds are idle, and the control has gone down until the first node of the island is at
+ * its clamp (which each node may pass by what (v_nom - v) kv/kc is between neighbours).
  *
  * Under `droop` and `none` dv = di = 0 and this is the plain load flow. An island in which nodes
  * under consensus meet others, or have a gain of 0, is treated so too, and `plain` says it.
@@ -20,7 +23,7 @@
 #include "loadflow.h"
 #include "topo.h"
 
-enum steady_feed { STEADY_NONE, STEADY_CONTROLS, STEADY_LIMIT, STEADY_HIGH, STEADY_LOW };
+enum steady_feed { STEADY_NONE, STEADY_CONTROLS, STEADY_LIMIT, STEADY_HIGH, STEADY_LOW, STEADY_IDLE };
 
 struct steady_work;
 

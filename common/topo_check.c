@@ -263,8 +263,8 @@ check_link_conv(struct build *b, const struct build_link *l)
 	if (check_loops(b, c, c->c_out_f - dc, l->place, owner))
 		decode_note_once(
 			&b->d, l->place,
-			"the load flow of plan leaves out links with a converter: the mesh "
-			"has to stand without them");
+			"a link with a converter carries its power and holds no voltage: each "
+			"side has to stand without it");
 }
 
 static void

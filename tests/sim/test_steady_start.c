@@ -201,6 +201,56 @@ START_TEST(converter_settles)
 }
 END_TEST
 
+/* Two islands; the converter between them brings one of them more than it draws, in either direction.
+ * Its feed is idle, its voltage where the converter stops: from rest nothing moves, and from 48 V the
+ * mesh goes there. */
+static const char over[] =
+	"voltloom: 1\nmesh: { name: m, control: consensus }\n"
+	"defaults: { node: { initial: %s, supercap: none } }\nnodes:\n"
+	"  - { id: a, feed: { i_rated: 60A }, load: [[0s, 400W, 0s]] }\n"
+	"  - { id: b, load: [[0s, 300W, 0s]] }\n"
+	"  - { id: c, load: [[0s, 300W, 0s]] }\n"
+	"  - { id: d, feed: { v0: %s, i_rated: 40A }, load: [[0s, 100W, 0s]] }\n"
+	"links:\n  - { id: l1, between: [a, b] }\n"
+	"  - { id: l2, between: [b, c], converter: { at: b, power: [[0s, %gW, 0s]] } }\n"
+	"  - { id: l3, between: [c, d] }\n";
+
+START_TEST(idle)
+{
+	static const double powers[] = { 410, 1000, -900 };
+	double v, dv[4], rest_v[4];
+	char text[1200];
+	for (int i = 0; i < 6; i++) {
+		snprintf(text, sizeof text, over, "steady", i & 1 ? "47.5V" : "48.5V", powers[i / 2]);
+		run(text, 0.1);
+		size_t feed = powers[i / 2] > 0 ? 3 : 0;
+		for (size_t n = 0; n < 4; n++) {
+			ck_assert_msg(moves(n, "v") < 2.5e-3, "%d: %s.v moves by %g V", i,
+			              t->nodes[n].id, moves(n, "v"));
+			rest_v[n] = t->nodes[n].p.v_init_v;
+			dv[n] = t->nodes[n].p.dv_init_v;
+		}
+		ck_assert_double_eq(t->nodes[feed].p.feed_init_a, 0);
+		ck_assert_double_eq(moves(feed, "feed_i"), 0);
+		ck_assert(rest_v[feed] > 53 && rest_v[feed] < 54);
+		teardown();
+		snprintf(text, sizeof text, over, "48V", i & 1 ? "47.5V" : "48.5V", powers[i / 2]);
+		run(text, 5);
+		int64_t k = runview_last_k(play.view);
+		for (size_t n = 0; n < 4; n++) {
+			ck_assert(runview_value(play.view, n, runview_field(play.view, n, "v"), k, &v));
+			ck_assert_double_eq_tol(v, rest_v[n], 1e-3);
+			ck_assert(runview_value(play.view, n, runview_field(play.view, n, "dv"), k, &v));
+			/* Past its clamp by kv/kc of 6 V; the other island by droop and di. */
+			if ((n < 2) == (feed == 0))
+				ck_assert_msg(fabs(v - dv[n]) < 0.15, "%d: dv of %s %g and %g V", i,
+				              t->nodes[n].id, v, dv[n]);
+		}
+		teardown();
+	}
+}
+END_TEST
+
 START_TEST(own_voltage)
 {
 	t = mesh_text("voltloom: 1\nmesh: { name: m }\ndefaults: { node: { initial: steady } }\n"
@@ -223,6 +273,7 @@ main(void)
 	tcase_add_test(c, still);
 	tcase_add_test(c, converter_still);
 	tcase_add_test(c, converter_settles);
+	tcase_add_test(c, idle);
 	tcase_add_test(c, own_voltage);
 	suite_add_tcase(s, c);
 	SRunner *r = srunner_create(s);
