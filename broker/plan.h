@@ -4,7 +4,7 @@
  *
  * kappa (share of the bus capacitor that the lines take), hold-up time from 48 to 43.2 V, static
  * load flow with every load at its highest, and the same with each single node, link and feed lost.
- * Formulas: docs/models/electrical.md, common/loadflow.h.
+ * Formulas: docs/plan.md, common/loadflow.h.
  */
 #ifndef VL_PLAN_H
 #define VL_PLAN_H

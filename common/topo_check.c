@@ -1,4 +1,4 @@
-/* The rules on the resolved mesh: docs/models/electrical.md, "What is checked". */
+/* The rules on the resolved mesh: docs/models/bus.md, link.md and port.md. */
 #include <math.h>
 #include <string.h>
 

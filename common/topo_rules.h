@@ -1,8 +1,8 @@
 /*
  * topo_rules.h - small formulas on a resolved mesh that the checks and the plan share.
  *
- * Line model and rules: docs/models/electrical.md. The consumption of a cpu module is the steady
- * state of its power equations (docs/models/modules.md) at 35 degC ambient, compute phase.
+ * Line model and rules: docs/models/link.md, docs/models/bus.md. The consumption of a cpu module is
+ * the steady state of its power equations (docs/models/module.md) at 35 degC ambient, compute phase.
  */
 #ifndef VL_TOPO_RULES_H
 #define VL_TOPO_RULES_H
