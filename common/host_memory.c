@@ -95,12 +95,13 @@ on_spawn(void *arg, uint32_t proc, struct slice *slice)
 		host_memory_fail(h, err.code, err.text);
 		return;
 	}
-	struct io_arg *a = malloc(sizeof *a);
+	struct io_arg *a = calloc(1, sizeof *a + slice->n_chans * sizeof *a->outlets);
 	if (!a) {
 		host_memory_fail(h, ERR_NOMEM, "memory host: out of memory");
 		return;
 	}
-	*a = (struct io_arg){ .h = h, .proc = proc };
+	a->h = h;
+	a->proc = proc;
 	struct proc_io io = { .arg = a,
 		              .socket = host_memory_pair_socket,
 		              .close = host_memory_pair_close,

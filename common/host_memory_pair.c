@@ -96,24 +96,35 @@ host_memory_pair_close(void *arg, size_t chan, uint32_t inc)
 	a->h->moved = true;
 }
 
+static const struct outlet *
+outlet_find(struct io_arg *a, size_t chan, uint32_t inc)
+{
+	const uint32_t peer = a->h->procs[a->proc].slice->chans[chan].peer;
+	struct outlet *o = &a->outlets[chan];
+
+	*o = (struct outlet){ .pair = pair_get(a->h, a->proc, chan, inc),
+		              .inc = inc,
+		              .to = 1 - side_of(a->proc, peer),
+		              .peer = &a->h->procs[peer] };
+	return o->pair ? o : NULL;
+}
+
 void
 host_memory_pair_send(void *arg, size_t chan, uint32_t inc, const struct link_msg *m)
 {
 	struct io_arg *a = arg;
 	struct host_memory *h = a->h;
-	const struct slice_chan *c = &h->procs[a->proc].slice->chans[chan];
-	struct pair *p = pair_get(h, a->proc, chan, inc);
-	if (!p)
+	const struct outlet *o = &a->outlets[chan];
+	if (!(o->pair && o->inc == inc) && !(o = outlet_find(a, chan, inc)))
 		return;
-	int to = 1 - side_of(a->proc, c->peer);
+	struct pair *p = o->pair;
+	const int to = o->to;
 	if (p->dead[to])
 		return;
 	if (h->par.schedule == 0 && m->type >= LM_WAVE && m->type <= LM_ANSWER && p->open[to] &&
 	    p->to[to].n == 0) {
 		/* Round robin: the peer is not running, its inbox takes the message at once. */
-		struct proc *peer = h->procs[c->peer].p;
-		if (proc_can_receive(peer, p->chan[to], p->inc[1 - to])) {
-			proc_receive(peer, p->chan[to], p->inc[1 - to], m);
+		if (proc_try_receive(o->peer->p, p->chan[to], p->inc[1 - to], m)) {
 			h->moved = true;
 			return;
 		}

@@ -23,10 +23,20 @@ struct pair {
 	struct fifo to[2]; /* messages for side i */
 };
 
+/* Where a channel's messages to one incarnation of its peer go. Pairs live as long as the host, and
+ * this as long as the process, so what was found once stays right. */
+struct outlet {
+	struct pair *pair; /* NULL: not asked for yet */
+	uint32_t inc;      /* of the peer */
+	int to;            /* the peer's side */
+	struct mem_proc *peer;
+};
+
 /* Which host and process a callback of the engine belongs to. */
 struct io_arg {
 	struct host_memory *h;
 	uint32_t proc;
+	struct outlet outlets[]; /* per channel: the last incarnation that was sent to */
 };
 
 struct mem_proc {

@@ -27,7 +27,9 @@ link_lag(const struct link_rec *r)
 bool
 link_due(const struct link_rec *r, int64_t k)
 {
-	return r->j >= 0 && k >= r->j + link_lag(r) && (k % link_period(r)) == 0;
+	if (r->j < 0 || k < r->j + link_lag(r))
+		return false;
+	return r->kind == LINK_KIND_LINK || k % link_period(r) == 0;
 }
 
 void
@@ -44,40 +46,18 @@ link_rec_init(struct link_rec *r, enum link_kind kind, uint32_t port_period, uin
 
 /* ---- guards ------------------------------------------------------------------------------ */
 
-typedef bool link_guard(const struct link_rec *, const struct link_arg *);
-
-static bool
-always(const struct link_rec *r, const struct link_arg *a)
-{
-	(void)r, (void)a;
-	return true;
-}
-
-static bool
-never_connected(const struct link_rec *r, const struct link_arg *a)
-{
-	(void)a;
-	return !r->connected;
-}
-
-static bool
-starts(const struct link_rec *r, const struct link_arg *a)
-{
-	(void)r;
-	return a->starts;
-}
-
-static bool
-in_order(const struct link_rec *r, const struct link_arg *a)
-{
-	return a->k == (r->rx < 0 ? r->j : r->rx + link_period(r));
-}
-
-static bool
-not_due(const struct link_rec *r, const struct link_arg *a)
-{
-	return !link_due(r, a->k);
-}
+enum link_guard {
+	ALWAYS,
+	NEVER_CONNECTED,
+	STARTS,
+	IN_ORDER,
+	NOT_DUE,
+	RECEIVED,
+	ENDED,
+	NEVER_BEGAN,
+	NOT_JOINED,
+	ENDED_AND_DUE,
+};
 
 static bool
 received(const struct link_rec *r, const struct link_arg *a)
@@ -85,32 +65,35 @@ received(const struct link_rec *r, const struct link_arg *a)
 	return r->rx >= a->k - link_lag(r);
 }
 
-static bool
-ended(const struct link_rec *r, const struct link_arg *a)
+/* One switch, not pointers to functions: this is asked a few times per channel and step. */
+static inline bool
+holds(enum link_guard guard, const struct link_rec *r, const struct link_arg *a)
 {
-	(void)a;
-	return r->park || r->gone;
-}
-
-/* A peer that parks says how far it came; of one that was lost only its messages tell. */
-static bool
-never_began(const struct link_rec *r, const struct link_arg *a)
-{
-	(void)a;
-	return r->park ? r->park_k < r->j : r->gone && r->rx < 0;
-}
-
-static bool
-not_joined(const struct link_rec *r, const struct link_arg *a)
-{
-	(void)a;
-	return !r->joined;
-}
-
-static bool
-ended_and_due(const struct link_rec *r, const struct link_arg *a)
-{
-	return ended(r, a) && link_due(r, a->k) && !received(r, a);
+	switch (guard) {
+	case ALWAYS:
+		return true;
+	case NEVER_CONNECTED:
+		return !r->connected;
+	case STARTS:
+		return a->starts;
+	case IN_ORDER:
+		return a->k == (r->rx < 0 ? r->j : r->rx + link_period(r));
+	case NOT_DUE:
+		return !link_due(r, a->k);
+	case RECEIVED:
+		return received(r, a);
+	case ENDED:
+		return r->park || r->gone;
+	case NEVER_BEGAN:
+		/* A peer that parks says how far it came; of one that was lost only its messages
+		 * tell. */
+		return r->park ? r->park_k < r->j : r->gone && r->rx < 0;
+	case NOT_JOINED:
+		return !r->joined;
+	case ENDED_AND_DUE:
+		return (r->park || r->gone) && link_due(r, a->k) && !received(r, a);
+	}
+	return false;
 }
 
 /* ---- the table --------------------------------------------------------------------------- */
@@ -120,7 +103,7 @@ enum { SET_PARK = 1, SET_ANSWERED = 2, SET_GONE = 4, SET_J = 8, SET_CONN = 16, S
 struct link_rule {
 	unsigned states; /* bits of enum link_state */
 	enum link_event event;
-	link_guard *guard;
+	enum link_guard guard;
 	unsigned set;
 	unsigned actions;
 	int next; /* -1: same */
@@ -135,73 +118,74 @@ struct link_rule {
 
 /* Rows of one event stand together; the first row whose state and guard match is taken. */
 static const struct link_rule rules[] = {
-	{ IN(LINK_LIVE), LE_JOIN, never_began, 0, LA_CLOSE, LINK_OPEN, "ended before it began" },
-	{ IN(LINK_LIVE), LE_JOIN, always, SET_JOINED, LA_JOIN, SAME, "joins" },
+	{ IN(LINK_LIVE), LE_JOIN, NEVER_BEGAN, 0, LA_CLOSE, LINK_OPEN, "ended before it began" },
+	{ IN(LINK_LIVE), LE_JOIN, ALWAYS, SET_JOINED, LA_JOIN, SAME, "joins" },
 
-	{ GREETING_READY, LE_LATER, always, 0, LA_READY | LA_CLOSE, LINK_OPEN, "superseded, J unknown" },
-	{ IN(LINK_LIVE), LE_LATER, not_joined, 0, LA_READY | LA_CLOSE, LINK_OPEN,
+	{ GREETING_READY, LE_LATER, ALWAYS, 0, LA_READY | LA_CLOSE, LINK_OPEN, "superseded, J unknown" },
+	{ IN(LINK_LIVE), LE_LATER, NOT_JOINED, 0, LA_READY | LA_CLOSE, LINK_OPEN,
 	  "superseded before it joined" },
-	{ IN(LINK_LIVE), LE_LATER, ended_and_due, 0, LA_READY | LA_GONE | LA_CLOSE, LINK_OPEN,
+	{ IN(LINK_LIVE), LE_LATER, ENDED_AND_DUE, 0, LA_READY | LA_GONE | LA_CLOSE, LINK_OPEN,
 	  "older life has ended" },
-	{ IN(LINK_LIVE), LE_LATER, always, 0, 0, SAME, "older life undecided" },
-	{ ANY, LE_LATER, always, 0, LA_READY, SAME, "older life is open" },
+	{ IN(LINK_LIVE), LE_LATER, ALWAYS, 0, 0, SAME, "older life undecided" },
+	{ ANY, LE_LATER, ALWAYS, 0, LA_READY, SAME, "older life is open" },
 
-	{ IN(LINK_LIVE), LE_NEED, not_due, 0, LA_READY, SAME, "not due" },
-	{ IN(LINK_LIVE), LE_NEED, received, 0, LA_READY | LA_USE, SAME, "received" },
-	{ IN(LINK_LIVE), LE_NEED, ended, 0, LA_READY | LA_GONE | LA_CLOSE, LINK_OPEN, "peer is gone" },
-	{ IN(LINK_LIVE), LE_NEED, always, 0, 0, SAME, "wait" },
-	{ ANY, LE_NEED, always, 0, LA_READY, SAME, "no peer" },
+	{ IN(LINK_LIVE), LE_NEED, NOT_DUE, 0, LA_READY, SAME, "not due" },
+	{ IN(LINK_LIVE), LE_NEED, RECEIVED, 0, LA_READY | LA_USE, SAME, "received" },
+	{ IN(LINK_LIVE), LE_NEED, ENDED, 0, LA_READY | LA_GONE | LA_CLOSE, LINK_OPEN, "peer is gone" },
+	{ IN(LINK_LIVE), LE_NEED, ALWAYS, 0, 0, SAME, "wait" },
+	{ ANY, LE_NEED, ALWAYS, 0, LA_READY, SAME, "no peer" },
 
-	{ IN(LINK_LIVE), LE_DATA, in_order, SET_CONN, LA_TAKE, SAME, "in order" },
-	{ IN(LINK_LIVE), LE_DATA, always, 0, LA_BAD, SAME, "out of order" },
-	{ GREETING_READY, LE_DATA, always, SET_CONN, LA_STASH, SAME, "before J is known" },
-	{ ANY, LE_DATA, always, 0, LA_BAD, SAME, "after the end" },
+	{ IN(LINK_LIVE), LE_DATA, IN_ORDER, SET_CONN, LA_TAKE, SAME, "in order" },
+	{ IN(LINK_LIVE), LE_DATA, ALWAYS, 0, LA_BAD, SAME, "out of order" },
+	{ GREETING_READY, LE_DATA, ALWAYS, SET_CONN, LA_STASH, SAME, "before J is known" },
+	{ ANY, LE_DATA, ALWAYS, 0, LA_BAD, SAME, "after the end" },
 
-	{ IN(LINK_NONE), LE_ANNOUNCE, always, 0, LA_SOCKET | LA_GREET, LINK_GREETING, "announced" },
+	{ IN(LINK_NONE), LE_ANNOUNCE, ALWAYS, 0, LA_SOCKET | LA_GREET, LINK_GREETING, "announced" },
 
-	{ GREETING_READY, LE_START, always, SET_J | SET_JOINED, 0, LINK_LIVE, "initial start" },
+	{ GREETING_READY, LE_START, ALWAYS, SET_J | SET_JOINED, 0, LINK_LIVE, "initial start" },
 
-	{ ANY_LIFE, LE_GREET, always, SET_CONN, LA_GREETOK, SAME, "greeted" },
+	{ ANY_LIFE, LE_GREET, ALWAYS, SET_CONN, LA_GREETOK, SAME, "greeted" },
 
-	{ IN(LINK_GREETING), LE_GREETOK, always, SET_CONN, 0, LINK_READY, "greeting answered" },
-	{ IN(LINK_READY) | IN(LINK_LIVE), LE_GREETOK, always, SET_CONN, 0, SAME, "answered again" },
+	{ IN(LINK_GREETING), LE_GREETOK, ALWAYS, SET_CONN, 0, LINK_READY, "greeting answered" },
+	{ IN(LINK_READY) | IN(LINK_LIVE), LE_GREETOK, ALWAYS, SET_CONN, 0, SAME, "answered again" },
 
-	{ GREETING_READY, LE_AGREE, starts, SET_J, 0, LINK_LIVE, "start agreed" },
-	{ ANY, LE_AGREE, always, 0, 0, SAME, "not concerned" },
+	{ GREETING_READY, LE_AGREE, STARTS, SET_J, 0, LINK_LIVE, "start agreed" },
+	{ ANY, LE_AGREE, ALWAYS, 0, 0, SAME, "not concerned" },
 
-	{ GREETING_READY, LE_SCRIPTED, always, SET_J, 0, LINK_LIVE, "scripted start" },
+	{ GREETING_READY, LE_SCRIPTED, ALWAYS, SET_J, 0, LINK_LIVE, "scripted start" },
 
-	{ GREETING_READY, LE_PARK, always, SET_PARK | SET_CONN, LA_PARKED | LA_CLOSE, LINK_OPEN,
+	{ GREETING_READY, LE_PARK, ALWAYS, SET_PARK | SET_CONN, LA_PARKED | LA_CLOSE, LINK_OPEN,
 	  "parks before J is known" },
-	{ IN(LINK_LIVE), LE_PARK, always, SET_PARK | SET_CONN, LA_PARKED, SAME, "parks" },
+	{ IN(LINK_LIVE), LE_PARK, ALWAYS, SET_PARK | SET_CONN, LA_PARKED, SAME, "parks" },
 
-	{ ANY_LIFE, LE_PARKED, always, SET_ANSWERED | SET_CONN, 0, SAME, "our park is answered" },
+	{ ANY_LIFE, LE_PARKED, ALWAYS, SET_ANSWERED | SET_CONN, 0, SAME, "our park is answered" },
 
-	{ GREETING_READY, LE_DISCONNECTED, always, SET_GONE, LA_CLOSE, LINK_OPEN, "lost before J" },
-	{ IN(LINK_LIVE), LE_DISCONNECTED, always, SET_GONE, 0, SAME, "lost" },
+	{ GREETING_READY, LE_DISCONNECTED, ALWAYS, SET_GONE, LA_CLOSE, LINK_OPEN, "lost before J" },
+	{ IN(LINK_LIVE), LE_DISCONNECTED, ALWAYS, SET_GONE, 0, SAME, "lost" },
 
-	{ GREETING_READY, LE_DEATH, never_connected, SET_GONE, LA_CLOSE, LINK_OPEN,
+	{ GREETING_READY, LE_DEATH, NEVER_CONNECTED, SET_GONE, LA_CLOSE, LINK_OPEN,
 	  "died before it connected" },
-	{ IN(LINK_LIVE), LE_DEATH, never_connected, SET_GONE, 0, SAME, "died before it connected, live" },
-	{ ANY, LE_DEATH, always, 0, 0, SAME, "the transport will tell" },
+	{ IN(LINK_LIVE), LE_DEATH, NEVER_CONNECTED, SET_GONE, 0, SAME, "died before it connected, live" },
+	{ ANY, LE_DEATH, ALWAYS, 0, 0, SAME, "the transport will tell" },
 };
 
 enum { N_RULES = sizeof rules / sizeof *rules };
 
-/* First row of each event, found once: the table is constant. */
-static uint8_t first_row[LE_EVENTS_];
+/* First row of each event and state, found once: the table is constant. */
+static uint8_t first_row[LE_EVENTS_][LINK_STATES_];
 static bool indexed;
 static uint64_t row_counts[N_RULES];
 
 static void
 index_rules(void)
 {
-	for (int e = 0; e < LE_EVENTS_; e++) {
-		first_row[e] = N_RULES;
-		for (int i = N_RULES - 1; i >= 0; i--)
-			if ((int)rules[i].event == e)
-				first_row[e] = (uint8_t)i;
-	}
+	for (int e = 0; e < LE_EVENTS_; e++)
+		for (int s = 0; s < LINK_STATES_; s++) {
+			first_row[e][s] = N_RULES;
+			for (int i = N_RULES - 1; i >= 0; i--)
+				if ((int)rules[i].event == e && rules[i].states & IN(s))
+					first_row[e][s] = (uint8_t)i;
+		}
 	indexed = true;
 }
 
@@ -210,6 +194,12 @@ apply(struct link_rec *r, const struct link_rule *rule, const struct link_arg *a
 {
 	if (rule->set & SET_CONN)
 		r->connected = true;
+	if (rule->actions & LA_TAKE)
+		r->rx = a->k;
+	if (rule->next != SAME)
+		r->state = (enum link_state)rule->next;
+	if (!(rule->set & ~(unsigned)SET_CONN)) /* as with every message */
+		return;
 	if (rule->set & SET_PARK) {
 		r->park = true;
 		r->park_k = a->k;
@@ -222,10 +212,6 @@ apply(struct link_rec *r, const struct link_rule *rule, const struct link_arg *a
 		r->joined = true;
 	if (rule->set & SET_J)
 		r->j = a->k;
-	if (rule->actions & LA_TAKE)
-		r->rx = a->k;
-	if (rule->next != SAME)
-		r->state = (enum link_state)rule->next;
 }
 
 unsigned
@@ -237,9 +223,9 @@ link_fsm(struct link_rec *r, enum link_event event, const struct link_arg *a)
 		a = &none;
 	if (!indexed)
 		index_rules();
-	for (int i = first_row[event]; i < N_RULES && rules[i].event == event; i++) {
+	for (int i = first_row[event][r->state]; i < N_RULES && rules[i].event == event; i++) {
 		const struct link_rule *rule = &rules[i];
-		if (!(rule->states & IN(r->state)) || !rule->guard(r, a))
+		if (!(rule->states & IN(r->state)) || !holds(rule->guard, r, a))
 			continue;
 		row_counts[i]++;
 		apply(r, rule, a);

@@ -73,6 +73,8 @@ void proc_tick(struct proc *, int64_t now_ns, int64_t stall_ns);
 
 /* The channel may take in another message of record `inc` now (false: leave it in the transport). */
 bool proc_can_receive(const struct proc *, size_t chan, uint32_t inc);
+/* proc_receive(), if proc_can_receive(). */
+bool proc_try_receive(struct proc *, size_t chan, uint32_t inc, const struct link_msg *);
 /* GREET has to be sent again until it is answered (the transport may have had no peer yet). */
 void proc_greet_again(struct proc *, size_t chan, uint32_t inc);
 

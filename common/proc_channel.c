@@ -65,7 +65,7 @@ push(struct proc *p, struct edge_rec *e, const struct link_msg *m)
 		p->bad++;
 		return;
 	}
-	struct slot *s = &e->in[(e->head + e->n++) % INBOX_MAX];
+	struct slot *s = &e->in[e->order[e->n++]];
 	s->step = m->step;
 	if (m->type == LM_WAVE)
 		memcpy(&s->msg, &m->core,
@@ -80,13 +80,14 @@ push(struct proc *p, struct edge_rec *e, const struct link_msg *m)
 static void
 unstash(struct proc *p, struct edge_rec *e)
 {
-	size_t n = e->n, kept = 0;
-	for (size_t i = 0; i < n; i++) {
-		struct slot *s = &e->in[(e->head + i) % INBOX_MAX];
-		if (link_fsm(&e->r, LE_DATA, &(struct link_arg){ .k = s->step }) & LA_TAKE) {
-			if (kept != i)
-				e->in[(e->head + kept) % INBOX_MAX] = *s;
-			kept++;
+	const uint8_t n = e->n;
+	uint8_t kept = 0;
+	for (uint8_t i = 0; i < n; i++) {
+		const uint8_t slot = e->order[i];
+		const struct link_arg at = { .k = e->in[slot].step };
+		if (link_fsm(&e->r, LE_DATA, &at) & LA_TAKE) {
+			e->order[i] = e->order[kept];
+			e->order[kept++] = slot;
 		} else {
 			p->bad++;
 		}
@@ -167,6 +168,8 @@ proc_channel_announce(struct proc *p, size_t chan, uint32_t inc, bool runs)
 	/* Before the first clock starts, all that there is will start at 0. */
 	bool first = p->s->start_k == 0 && p->first < 0;
 	*r = (struct edge_rec){ .peer_j = runs || first ? 0 : -1, .heard_ns = p->now_ns };
+	for (uint8_t i = 0; i < INBOX_MAX; i++)
+		r->order[i] = i;
 	for (size_t i = 0; i < p->s->n_starts; i++) {
 		const struct slice_start *st = &p->s->starts[i];
 		if (st->chan == chan && st->peer_inc == inc)
@@ -196,10 +199,9 @@ data_type(const struct link_rec *r)
 	return types[r->kind];
 }
 
-void
-proc_receive(struct proc *p, size_t chan, uint32_t inc, const struct link_msg *m)
+static void
+receive(struct proc *p, size_t chan, struct edge_rec *e, uint32_t inc, const struct link_msg *m)
 {
-	struct edge_rec *e = proc_channel_find(p, chan, inc);
 	unsigned actions = 0;
 
 	if (!e || m->from_inc != inc || m->to_inc != p->s->incarnation) {
@@ -238,7 +240,14 @@ proc_receive(struct proc *p, size_t chan, uint32_t inc, const struct link_msg *m
 		if (actions & (LA_TAKE | LA_STASH))
 			push(p, e, m);
 	}
-	proc_channel_carry_out(p, chan, e, actions);
+	if (actions & ~(unsigned)(LA_TAKE | LA_STASH))
+		proc_channel_carry_out(p, chan, e, actions);
+}
+
+void
+proc_receive(struct proc *p, size_t chan, uint32_t inc, const struct link_msg *m)
+{
+	receive(p, chan, proc_channel_find(p, chan, inc), inc, m);
 }
 
 bool
@@ -246,6 +255,16 @@ proc_can_receive(const struct proc *p, size_t chan, uint32_t inc)
 {
 	struct edge_rec *e = proc_channel_find((struct proc *)(uintptr_t)p, chan, inc);
 	return !e || e->n < INBOX_MAX - 1;
+}
+
+bool
+proc_try_receive(struct proc *p, size_t chan, uint32_t inc, const struct link_msg *m)
+{
+	struct edge_rec *e = proc_channel_find(p, chan, inc);
+	if (e && e->n >= INBOX_MAX - 1)
+		return false;
+	receive(p, chan, e, inc, m);
+	return true;
 }
 
 void

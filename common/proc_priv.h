@@ -29,7 +29,9 @@ struct edge_rec {
 	bool greeted;   /* GREETOK received */
 	int64_t peer_j; /* first step of the peer's clock as far as it matters here, -1: unknown */
 	int64_t heard_ns;
-	size_t head, n;
+	/* order[0..n-1] wait, oldest first; then come the free slots, and last the one that the step
+	 * under way may be reading. What was used last is used again first: it is in the cache. */
+	uint8_t n, order[INBOX_MAX];
 	struct slot in[INBOX_MAX];
 };
 

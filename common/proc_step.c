@@ -173,14 +173,26 @@ proc_step_arrive(struct proc *p)
 
 /* ---- computing ---------------------------------------------------------------------------- */
 
+/* Its slot comes last: kept until the next one is dropped. */
+static void
+drop_oldest(struct edge_rec *e)
+{
+	const uint8_t oldest = e->order[0];
+
+	e->n--;
+	for (uint8_t i = 0; i < e->n; i++)
+		e->order[i] = e->order[i + 1];
+	e->order[e->n] = e->order[INBOX_MAX - 1];
+	e->order[INBOX_MAX - 1] = oldest;
+}
+
 static bool
 take(struct proc *p, size_t chan, struct edge_rec *e)
 {
 	int64_t want = p->k - link_lag(&e->r);
 	while (e->n) {
-		struct slot *s = &e->in[e->head];
-		e->head = (e->head + 1) % INBOX_MAX;
-		e->n--;
+		struct slot *s = &e->in[e->order[0]];
+		drop_oldest(e);
 		if (s->step == want) {
 			/* The slot stays untouched until the step is done: at most
 			 * INBOX_MAX - 1 messages are let in. */

@@ -132,30 +132,53 @@ write_at(struct rec_stream *s, const void *data, size_t n, uint64_t off, struct 
 	return 0;
 }
 
-int
-rec_stream_flush(struct rec_stream *s, struct err *err)
+/* Writes what the buffer holds before `end`, a place in the file, and counts the frames that are
+ * whole now. */
+static int
+write_until(struct rec_stream *s, uint64_t end, struct err *err)
 {
-	if (!s->buffer || s->failed || s->written == s->count)
-		return 0;
-	const char *from = s->buffer + (s->written - s->buffer_first) * s->frame_bytes;
-	int rc = write_at(s, from, (s->count - s->written) * s->frame_bytes,
-	                  s->head_bytes + s->written * s->frame_bytes, err);
+	int rc = write_at(s, s->buffer + (s->written_end - s->buffer_off), end - s->written_end,
+	                  s->written_end, err);
+	const uint64_t count = (end - s->head_bytes) / s->frame_bytes;
 	if (!rc)
-		rc = write_at(s, &s->count, sizeof s->count, offsetof(struct rec_disk, count), err);
+		rc = write_at(s, &count, sizeof count, offsetof(struct rec_disk, count), err);
 	if (rc)
 		s->failed = rc;
 	else
-		s->written = s->count;
+		s->written_end = end;
 	return rc;
 }
 
-/* The buffer begins anew; its last frame stays readable until the next one needs its place. */
+int
+rec_stream_flush(struct rec_stream *s, struct err *err)
+{
+	if (!s->buffer || s->failed)
+		return 0;
+	const uint64_t end = s->buffer_off + (uint64_t)(s->next - s->buffer);
+	return end == s->written_end ? 0 : write_until(s, end, err);
+}
+
+/* The buffer is full when a frame has reached the next multiple of REC_BUFFER in the file: whole
+ * aligned pieces cost the kernel half of what others do. */
+static void
+buffer_begin(struct rec_stream *s, uint64_t off, uint64_t next)
+{
+	const uint64_t full = (next / REC_BUFFER + 1) * REC_BUFFER;
+
+	s->buffer_off = off;
+	s->next = s->buffer + (next - off);
+	s->room_end = s->buffer + (full - off) + s->frame_bytes - 1;
+}
+
+/* The buffer begins anew with its last frame, which may be half written and stays readable. */
 static int
 room_buffer(struct rec_stream *s, struct err *err)
 {
-	int rc = rec_stream_flush(s, err);
-	s->buffer_first = s->count;
-	s->next = s->buffer;
+	const uint64_t end = s->buffer_off + (uint64_t)(s->next - s->buffer);
+	int rc = write_until(s, end / REC_BUFFER * REC_BUFFER, err);
+
+	memmove(s->buffer, s->next - s->frame_bytes, s->frame_bytes);
+	buffer_begin(s, end - s->frame_bytes, end);
 	return rc;
 }
 
@@ -212,7 +235,7 @@ rec_stream_last(const struct rec_stream *s)
 	if (s->count == s->first)
 		return NULL;
 	if (s->buffer)
-		return (s->count > s->buffer_first ? s->next : s->room_end) - s->frame_bytes;
+		return s->next == s->scratch ? s->buffer : s->next - s->frame_bytes;
 	if (s->path) {
 		uint64_t off = s->head_bytes + (s->count - 1) * s->frame_bytes;
 		return s->window + (off - s->window_off);
@@ -237,13 +260,12 @@ open_window(struct rec_stream *s, struct err *err)
 static int
 open_buffer(struct rec_stream *s, struct err *err)
 {
-	size_t n = REC_BUFFER / s->frame_bytes * s->frame_bytes;
-	n = n ? n : s->frame_bytes;
-	s->buffer = malloc(n);
+	/* The last frame of the buffer before, what is left up to the multiple, and one more. */
+	s->buffer = malloc(REC_BUFFER + 2 * s->frame_bytes);
 	if (!s->buffer)
 		return err_set(err, ERR_NOMEM, "%s: out of memory", s->path);
-	s->next = s->buffer;
-	s->room_end = s->buffer + n;
+	s->written_end = s->head_bytes;
+	buffer_begin(s, s->head_bytes, s->head_bytes);
 	return 0;
 }
 

@@ -12,8 +12,9 @@
  * one segment that starts at the page of the last frame, so frames may straddle segments; all that
  * is mapped has been allocated before, so writing cannot raise SIGBUS.
  *
- * Buffered file. The same file, but frames gather in a buffer that is written when it is full, and
- * count follows what was written. Readers of the file never see half a frame here either.
+ * Buffered file. The same file, but frames gather in a buffer that is written up to each multiple
+ * of REC_BUFFER in the file, and count follows what was written. Readers of the file never see half
+ * a frame here either.
  *
  * Memory. Blocks that hold a whole number of frames and never move.
  */
@@ -90,7 +91,7 @@ struct rec_stream {
 	uint64_t dropped_end; /* bytes from the header up to here were given back */
 	/* buffered file */
 	char *buffer; /* NULL: not buffered */
-	uint64_t buffer_first, written; /* frames: first of the buffer, those in the file */
+	uint64_t buffer_off, written_end; /* bytes of the file: start of the buffer, what is there */
 	/* memory */
 	char **blocks;
 	size_t n_blocks, cap_blocks, per_block, first_block;
@@ -111,7 +112,8 @@ rec_stream_commit(struct rec_stream *s, struct err *err)
 	if (__builtin_expect(s->failed, 0))
 		return rec_stream_room(s, err);
 	s->count++;
-	atomic_store_explicit(&s->disk->count, s->count, memory_order_release);
+	if (s->window) /* others see the header only there */
+		atomic_store_explicit(&s->disk->count, s->count, memory_order_release);
 	s->next += s->frame_bytes;
 	if (__builtin_expect(s->next + s->frame_bytes <= s->room_end, 1))
 		return 0;
