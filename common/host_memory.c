@@ -106,6 +106,7 @@ on_spawn(void *arg, uint32_t proc, struct slice *slice)
 		              .socket = host_memory_pair_socket,
 		              .close = host_memory_pair_close,
 		              .send = host_memory_pair_send,
+		              .room = h->par.schedule == 0 ? host_memory_pair_room : NULL,
 		              .report = io_report };
 	free(mp->io);
 	mp->io = a;

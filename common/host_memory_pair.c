@@ -96,11 +96,11 @@ host_memory_pair_close(void *arg, size_t chan, uint32_t inc)
 	a->h->moved = true;
 }
 
-static const struct outlet *
-outlet_find(struct io_arg *a, size_t chan, uint32_t inc)
+static struct outlet *
+outlet_of(struct io_arg *a, size_t chan, uint32_t inc)
 {
-	const uint32_t peer = a->h->procs[a->proc].slice->chans[chan].peer;
 	struct outlet *o = &a->outlets[chan];
+	const uint32_t peer = a->h->procs[a->proc].slice->chans[chan].peer;
 
 	*o = (struct outlet){ .pair = pair_get(a->h, a->proc, chan, inc),
 		              .inc = inc,
@@ -109,25 +109,56 @@ outlet_find(struct io_arg *a, size_t chan, uint32_t inc)
 	return o->pair ? o : NULL;
 }
 
+/* NULL: out of memory, which has failed the run. */
+static inline struct outlet *
+outlet_get(struct io_arg *a, size_t chan, uint32_t inc)
+{
+	struct outlet *o = &a->outlets[chan];
+	return o->pair && o->inc == inc ? o : outlet_of(a, chan, inc);
+}
+
+/* Round robin: the peer is not running, its inbox takes data at once. */
+static inline bool
+outlet_is_direct(const struct outlet *o)
+{
+	return o->pair->open[o->to] && !o->pair->dead[o->to] && o->pair->to[o->to].n == 0;
+}
+
+struct core_msg *
+host_memory_pair_room(void *arg, size_t chan, uint32_t inc)
+{
+	struct outlet *o = outlet_get(arg, chan, inc);
+	if (!o || !outlet_is_direct(o))
+		return NULL;
+	struct core_msg *m = proc_room(o->peer->p, o->pair->chan[o->to], o->pair->inc[1 - o->to]);
+	o->placed = m != NULL;
+	return m;
+}
+
 void
 host_memory_pair_send(void *arg, size_t chan, uint32_t inc, const struct link_msg *m)
 {
 	struct io_arg *a = arg;
 	struct host_memory *h = a->h;
-	const struct outlet *o = &a->outlets[chan];
-	if (!(o->pair && o->inc == inc) && !(o = outlet_find(a, chan, inc)))
+	struct outlet *o = outlet_get(a, chan, inc);
+	if (!o)
 		return;
 	struct pair *p = o->pair;
 	const int to = o->to;
+	const bool placed = o->placed && m->type == LM_WAVE;
+	o->placed = false;
+	if (placed) {
+		proc_receive_placed(o->peer->p, p->chan[to], p->inc[1 - to], m);
+		h->moved = true;
+		return;
+	}
 	if (p->dead[to])
 		return;
-	if (h->par.schedule == 0 && m->type >= LM_WAVE && m->type <= LM_ANSWER && p->open[to] &&
-	    p->to[to].n == 0) {
-		/* Round robin: the peer is not running, its inbox takes the message at once. */
-		if (proc_try_receive(o->peer->p, p->chan[to], p->inc[1 - to], m)) {
-			h->moved = true;
-			return;
-		}
+	if (h->par.schedule == 0 && m->type >= LM_WAVE && m->type <= LM_ANSWER &&
+	    outlet_is_direct(o) &&
+	    proc_try_receive(o->peer->p, p->chan[to], p->inc[1 - to], m)) {
+		h->moved = true;
+		return;
 	}
 	memory_fifo_put(h, &p->to[to], m);
 }

@@ -29,6 +29,7 @@ struct outlet {
 	struct pair *pair; /* NULL: not asked for yet */
 	uint32_t inc;      /* of the peer */
 	int to;            /* the peer's side */
+	bool placed;       /* the payload of the next message is with the peer already */
 	struct mem_proc *peer;
 };
 
@@ -102,6 +103,7 @@ void *memory_fifo_put(struct host_memory *, struct fifo *, const void *item);
 void host_memory_pair_socket(void *arg, size_t chan, uint32_t inc);
 void host_memory_pair_close(void *arg, size_t chan, uint32_t inc);
 void host_memory_pair_send(void *arg, size_t chan, uint32_t inc, const struct link_msg *);
+struct core_msg *host_memory_pair_room(void *arg, size_t chan, uint32_t inc);
 /* The word of death must not overtake what the transport knows: see proc_supervisor(). */
 void host_memory_pair_tell_connected(struct host_memory *, uint32_t proc, const struct sup_msg *);
 /* Hands in messages and losses of a process; channels begin at `pick`. False: nothing was there. */

@@ -26,6 +26,10 @@ struct proc_io {
 	void (*socket)(void *arg, size_t chan, uint32_t inc); /* make the socket of a new record */
 	void (*close)(void *arg, size_t chan, uint32_t inc);
 	void (*send)(void *arg, size_t chan, uint32_t inc, const struct link_msg *);
+	/* Where the payload of the next wave may be made at once; the next send() of this channel, if
+	 * it comes before the next room(), finds it there and not in the message. NULL: nowhere. The
+	 * pointer may be NULL, too: no host's need. */
+	struct core_msg *(*room)(void *arg, size_t chan, uint32_t inc);
 	void (*report)(void *arg, const struct sup_msg *);
 	void (*event)(void *arg, const struct core_event *); /* just recorded; may be NULL */
 };
@@ -75,6 +79,11 @@ void proc_tick(struct proc *, int64_t now_ns, int64_t stall_ns);
 bool proc_can_receive(const struct proc *, size_t chan, uint32_t inc);
 /* proc_receive(), if proc_can_receive(). */
 bool proc_try_receive(struct proc *, size_t chan, uint32_t inc, const struct link_msg *);
+/* Where the payload of the next message of record `inc` will lie, NULL: it cannot be taken in now.
+ * Until something else happens to this process it may be filled in there, for proc_receive_placed(),
+ * which takes all but the payload from the message. */
+struct core_msg *proc_room(struct proc *, size_t chan, uint32_t inc);
+void proc_receive_placed(struct proc *, size_t chan, uint32_t inc, const struct link_msg *);
 /* GREET has to be sent again until it is answered (the transport may have had no peer yet). */
 void proc_greet_again(struct proc *, size_t chan, uint32_t inc);
 

@@ -59,7 +59,7 @@ proc_channel_carry_out(struct proc *p, size_t chan, const struct edge_rec *e, un
 }
 
 static void
-push(struct proc *p, struct edge_rec *e, const struct link_msg *m)
+push(struct proc *p, struct edge_rec *e, const struct link_msg *m, bool placed)
 {
 	if (e->n >= INBOX_MAX - 1) { /* one slot may be in use by the step under way */
 		p->bad++;
@@ -67,6 +67,8 @@ push(struct proc *p, struct edge_rec *e, const struct link_msg *m)
 	}
 	struct slot *s = &e->in[e->order[e->n++]];
 	s->step = m->step;
+	if (placed)
+		return;
 	if (m->type == LM_WAVE)
 		memcpy(&s->msg, &m->core,
 		       offsetof(struct wave, m) + p->s->substeps * sizeof(double));
@@ -200,7 +202,8 @@ data_type(const struct link_rec *r)
 }
 
 static void
-receive(struct proc *p, size_t chan, struct edge_rec *e, uint32_t inc, const struct link_msg *m)
+receive(struct proc *p, size_t chan, struct edge_rec *e, uint32_t inc, const struct link_msg *m,
+        bool placed)
 {
 	unsigned actions = 0;
 
@@ -238,7 +241,7 @@ receive(struct proc *p, size_t chan, struct edge_rec *e, uint32_t inc, const str
 		}
 		actions = link_fsm(&e->r, LE_DATA, &(struct link_arg){ .k = m->step });
 		if (actions & (LA_TAKE | LA_STASH))
-			push(p, e, m);
+			push(p, e, m, placed);
 	}
 	if (actions & ~(unsigned)(LA_TAKE | LA_STASH))
 		proc_channel_carry_out(p, chan, e, actions);
@@ -247,7 +250,20 @@ receive(struct proc *p, size_t chan, struct edge_rec *e, uint32_t inc, const str
 void
 proc_receive(struct proc *p, size_t chan, uint32_t inc, const struct link_msg *m)
 {
-	receive(p, chan, proc_channel_find(p, chan, inc), inc, m);
+	receive(p, chan, proc_channel_find(p, chan, inc), inc, m, false);
+}
+
+struct core_msg *
+proc_room(struct proc *p, size_t chan, uint32_t inc)
+{
+	struct edge_rec *e = proc_channel_find(p, chan, inc);
+	return e && e->n < INBOX_MAX - 1 ? &e->in[e->order[e->n]].msg : NULL;
+}
+
+void
+proc_receive_placed(struct proc *p, size_t chan, uint32_t inc, const struct link_msg *m)
+{
+	receive(p, chan, proc_channel_find(p, chan, inc), inc, m, true);
 }
 
 bool
@@ -263,7 +279,7 @@ proc_try_receive(struct proc *p, size_t chan, uint32_t inc, const struct link_ms
 	struct edge_rec *e = proc_channel_find(p, chan, inc);
 	if (e && e->n >= INBOX_MAX - 1)
 		return false;
-	receive(p, chan, e, inc, m);
+	receive(p, chan, e, inc, m, false);
 	return true;
 }
 

@@ -282,6 +282,22 @@ send_results(struct proc *p, int64_t k)
 	}
 }
 
+/* Waves go where their receiver will read them, if the host can say where that is. */
+static void
+place_waves(struct proc *p)
+{
+	for (size_t c = 0; c < p->n; c++) {
+		const struct edge *e = &p->edges[c];
+		if (e->n == 0 || e->rec[0]->r.kind != LINK_KIND_LINK)
+			continue;
+		const struct link_rec *r = &e->rec[0]->r;
+		struct core_msg *room = NULL;
+		if (r->state == LINK_LIVE && p->k >= r->j && !withheld(p, c, p->k))
+			room = p->io.room(p->io.arg, c, r->peer_inc);
+		p->out_core[c] = room ? room : &p->out[c].core;
+	}
+}
+
 int
 proc_step_compute(struct proc *p)
 {
@@ -290,6 +306,8 @@ proc_step_compute(struct proc *p)
 	if (p->next_cmd < p->s->n_cmds || p->n_faults)
 		n_cmds = commands(p);
 	p->events.n = 0;
+	if (p->io.room)
+		place_waves(p);
 	p->ops->step(p->core, p->k, p->in, p->out_core, p->cmds, n_cmds, &p->events);
 	memset(p->in, 0, p->n * sizeof *p->in); /* CORE_IN_IDLE */
 	p->k++;

@@ -25,20 +25,23 @@ struct node_comm_counts {
 };
 
 struct node_comm {
-	/* fixed */
-	int32_t chan;
-	int64_t step_ns, hello_k, silence_k, stale_k; /* steps */
-	struct channel_params own;                    /* as in the topology */
-	bool recorded;                                /* its counters are part of the frame */
-	struct channel channel;
-	bool emulates; /* frames go through the channel */
-	uint32_t peer_inc;
-	/* heard */
+	/* What every step looks at comes first: one line of the cache. */
+	bool recorded;     /* fixed: its counters are part of the frame */
+	bool emulates;     /* frames go through the channel */
 	bool up;           /* the neighbour is heard */
 	bool state_known;  /* its last STATE is not too old */
 	bool regained;     /* it was lost before */
+	int64_t silence_k, stale_k; /* fixed, steps */
+	int64_t heard_k, state_k;
+	/* fixed */
+	int32_t chan;
+	int64_t step_ns, hello_k;  /* ns; steps */
+	struct channel_params own; /* as in the topology */
+	struct channel channel;
+	uint32_t peer_inc;
+	/* heard */
 	uint32_t last_seq; /* of the peer's frames */
-	int64_t heard_k, state_k, down_k;
+	int64_t down_k;
 	struct node_comm_counts n;
 	struct frame now; /* what node_comm_next() gave */
 };

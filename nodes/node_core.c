@@ -15,7 +15,7 @@
 static const double *
 node_core_vm(const struct node_core *c, size_t link, const double *vm)
 {
-	return c->ends[link].conv ? c->ends[link].conv->vo_m : vm;
+	return c->ends[link] ? c->ends[link]->vo_m : vm;
 }
 
 /* A node without a feed that gave a pre-charge up, and has no closed link, keeps its loads off: the
@@ -80,7 +80,7 @@ static void
 node_core_line_end(struct node_core *c, size_t i)
 {
 	const struct node_link *l = &c->links[i];
-	struct node_conv *v = c->ends[i].conv;
+	struct node_conv *v = c->ends[i];
 	bool open = l->state == LINK_END_OPEN;
 
 	for (size_t s = 0; s < c->slice->substeps; s++) {
@@ -105,7 +105,7 @@ node_core_lines(struct node_core *c, double *gh, double *dark)
 	c->plant.g_dark = NULL;
 	for (size_t i = 0; i < c->n_links; i++) {
 		const struct node_link *l = &c->links[i];
-		if (c->ends[i].conv) {
+		if (c->ends[i]) {
 			node_core_line_end(c, i);
 			continue;
 		}
@@ -152,50 +152,75 @@ node_core_fuses(struct node_core *c, int64_t k, const double *vm, struct core_ev
 	return first < SIZE_MAX;
 }
 
+/* Keeps, and brings back, what a step changes before a fuse is judged. */
+static void
+node_core_keep(struct node_core *c, struct node_plant_mark *mark)
+{
+	*mark = node_plant_keep(&c->plant);
+	if (c->plant.n_convs)
+		memcpy(c->convs_before, c->convs, c->plant.n_convs * sizeof *c->convs);
+	if (c->plant.store)
+		c->store_before = c->store;
+}
+
+static void
+node_core_back(struct node_core *c, const struct node_plant_mark *mark)
+{
+	node_plant_back(&c->plant, mark);
+	if (c->plant.n_convs)
+		memcpy(c->convs, c->convs_before, c->plant.n_convs * sizeof *c->convs);
+	if (c->plant.store)
+		c->store = c->store_before;
+}
+
+/* What is asked for in step k, of the bus and of its converters. Returns what is held off. */
+static double
+node_core_demand(struct node_core *c, int64_t k, double *load_w)
+{
+	const size_t n = c->slice->substeps;
+	const int64_t t_ns = k * c->slice->step_ns;
+	double held_j = 0;
+
+	if (c->brownout)
+		c->plant.feed.ceil_v = pwl_track_level(&c->ceil, t_ns + c->slice->step_ns, 0);
+	pwl_track_fill(&c->load, t_ns, c->dt_ns, n, load_w);
+	if (c->surge.on)
+		surge_add(&c->surge, t_ns, c->dt_ns, n, load_w);
+	if (c->held)
+		node_core_hold(c, load_w, &held_j);
+	if (c->own_conv) {
+		struct node_conv *own = &c->convs[c->plant.n_convs - 1];
+		pwl_track_fill(&c->conv_load, t_ns, c->dt_ns, n, own->load_a);
+		own->tripped = own->tripped || c->held; /* the hardware judges anew after the step */
+	}
+	for (size_t i = 0; i < c->n_links; i++)
+		if (c->ends[i])
+			pwl_track_fill(&c->powers[i], t_ns, c->dt_ns, n, c->ends[i]->power_w);
+	return held_j;
+}
+
 /* Plant and waves; from the sub-step after a fuse has tripped they are made anew without its link. */
 static void
 node_core_plant(struct node_core *c, int64_t k, double *vm, double *load_w,
                 struct core_msg *const *out, struct core_events *ev)
 {
-	const struct node_plant before = c->plant;
-	const size_t n = c->slice->substeps, convs_size = c->plant.n_convs * sizeof *c->convs;
-	double gh[TOPO_SUBSTEPS_MAX], dark[TOPO_SUBSTEPS_MAX], pay_w = 0, held_j = 0;
+	double gh[TOPO_SUBSTEPS_MAX], dark[TOPO_SUBSTEPS_MAX], pay_w = 0;
+	const double held_j = node_core_demand(c, k, load_w);
+	struct node_plant_mark mark;
 
 	for (size_t p = 0; p < c->n_ports; p++)
 		pay_w += c->ports[p].pay_w;
-	if (c->brownout)
-		c->plant.feed.ceil_v = pwl_track_level(&c->ceil, (k + 1) * c->slice->step_ns, 0);
-	pwl_track_fill(&c->load, k * c->slice->step_ns, c->dt_ns, n, load_w);
-	if (c->surge.on)
-		surge_add(&c->surge, k * c->slice->step_ns, c->dt_ns, n, load_w);
-	if (c->held)
-		node_core_hold(c, load_w, &held_j);
-	if (c->own_conv) {
-		struct node_conv *own = &c->convs[c->plant.n_convs - 1];
-		pwl_track_fill(&c->conv_load, k * c->slice->step_ns, c->dt_ns, n, own->load_a);
-		own->tripped = own->tripped || c->held; /* the hardware judges anew after the step */
-	}
-	for (size_t i = 0; i < c->n_links; i++)
-		if (c->ends[i].conv)
-			pwl_track_fill(&c->ends[i].power, k * c->slice->step_ns, c->dt_ns, n,
-			               c->ends[i].conv->power_w);
-	if (convs_size)
-		memcpy(c->convs_before, c->convs, convs_size);
-	if (c->plant.store)
-		c->store_before = c->store;
+	if (c->fused)
+		node_core_keep(c, &mark);
 	for (;;) {
 		node_core_lines(c, gh, dark);
 		node_plant_step(&c->plant, gh, load_w, pay_w, vm);
 		for (size_t i = 0; i < c->n_links; i++)
 			node_link_wave(&c->links[i], node_core_vm(c, i, vm),
 			               node_core_bus(c, i)->v_v, out[i]->wave.m);
-		if (!node_core_fuses(c, k, vm, ev))
+		if (!c->fused || !node_core_fuses(c, k, vm, ev))
 			break;
-		c->plant = before;
-		if (convs_size)
-			memcpy(c->convs, c->convs_before, convs_size);
-		if (c->plant.store)
-			c->store = c->store_before;
+		node_core_back(c, &mark);
 	}
 	c->plant.unserved_j += held_j;
 	if (held_j > 0)
@@ -224,7 +249,7 @@ node_core_firmware(struct node_core *c)
 	for (size_t i = 0; i < c->n_links; i++) {
 		const struct node_link *l = &c->links[i];
 		/* A converter's link carries its power whatever the control says. */
-		closed[i] = l->live && l->state != LINK_END_OPEN && !c->ends[i].conv;
+		closed[i] = l->live && l->state != LINK_END_OPEN && !c->ends[i];
 		if (l->live && !l->cut && !(l->peer_flags & WAVE_CUT))
 			waiting = true;
 	}
@@ -331,7 +356,7 @@ node_core_messages(struct node_core *c, int64_t k, bool state, struct core_msg *
 		node_link_message(l, node_core_bus(c, i), k, may_close, w);
 		if (l->closing)
 			may_close = false;
-		if (state && !c->ends[i].conv && node_control_state(&c->control, c->sense.v.value, w))
+		if (state && !c->ends[i] && node_control_state(&c->control, c->sense.v.value, w))
 			w->flags |= node_protect_flags(&c->protect);
 		if (w->flags & WAVE_STATE)
 			node_trim_say(c->trim, i, w);

@@ -44,14 +44,14 @@ struct node_core {
 	bool held;     /* loads are off until a link is bypassed */
 	struct surge surge;
 	bool own_conv; /* the last of convs has the node's own output and load */
-	struct node_core_end {
-		struct node_conv *conv; /* NULL: this link ends at the bus */
-		struct pwl_track power; /* its set-point */
-	} *ends;                        /* n_links */
-	struct node_conv *convs;        /* plant.n_convs */
-	struct node_conv *convs_before; /* as many: their state before the step */
-	struct node_store store, store_before; /* if plant.store */
-	struct node_sensor sense_sc;           /* its converter's output */
+	struct node_conv **ends;  /* n_links; NULL: this link ends at the bus */
+	struct pwl_track *powers; /* n_links: set-point of the converter at its end */
+	struct node_conv *convs;  /* plant.n_convs */
+	struct node_store store;  /* if plant.store */
+	struct node_sensor sense_sc; /* its converter's output */
+	bool fused; /* a fuse may trip within a step, which is then made anew: from these and a mark */
+	struct node_conv *convs_before; /* plant.n_convs */
+	struct node_store store_before;
 	struct node_link *links;
 	struct node_comm *comms; /* n_links */
 	struct node_port *ports;
@@ -63,7 +63,7 @@ struct node_core {
 static inline struct node_plant *
 node_core_bus(struct node_core *c, size_t link)
 {
-	return c->ends[link].conv ? &c->ends[link].conv->out : &c->plant;
+	return c->ends[link] ? &c->ends[link]->out : &c->plant;
 }
 
 /* What its sensors look at; vm, load_w: of this step, or NULL before the first. */

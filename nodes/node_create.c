@@ -19,7 +19,8 @@ node_destroy(void **core)
 	free(c->ports);
 	free(c->convs);
 	free(c->convs_before);
-	free(c->ends);
+	free((void *)c->ends);
+	free(c->powers);
 	free(c->fields);
 	node_trim_destroy(&c->trim);
 	node_sense_free(&c->sense);
@@ -36,7 +37,6 @@ node_create_convs(struct node_core *c)
 	for (size_t i = 0; i < s->n_convs; i++, v++) {
 		const struct slice_conv *p = &s->convs[i];
 		const struct slice_chan *ch = &s->chans[p->chan];
-		struct node_core_end *e = &c->ends[p->chan];
 		struct link_conv_state at = { .out_v = s->init_v_v };
 		/* `initial: steady`: it has followed its set-point all along. */
 		if (s->start_k == 0 && s->node.steady && ch->link.i_init_a != 0)
@@ -44,8 +44,8 @@ node_create_convs(struct node_core *c)
 			                  s->init_v_v, ch->peer_v_init_v);
 		node_conv_init(v, NODE_CONV_LINK, &p->conv, c->dt_s, s->substeps, at.out_v);
 		v->i_a = at.inductor_a;
-		e->conv = v;
-		pwl_track_init(&e->power, &p->power_w);
+		c->ends[p->chan] = v;
+		pwl_track_init(&c->powers[p->chan], &p->power_w);
 	}
 	if (c->own_conv) {
 		/* While a node was dead its load has emptied the output. */
@@ -71,11 +71,12 @@ node_create_chans(struct node_core *c)
 
 	for (size_t i = 0; i < s->n_chans; i++) {
 		const struct slice_chan *ch = &s->chans[i];
-		if (i < c->n_links)
+		if (i < c->n_links) {
 			node_link_init(&c->links[i], &ch->link, (int32_t)i, ch->is_a, first_life,
 			               c->dt_s, s->substeps, ch->peer_v_init_v,
 			               node_core_bus(c, i));
-		else {
+			c->fused = c->fused || ch->link.fuse_a > 0;
+		} else {
 			node_port_init(&c->ports[i - c->n_links], (int32_t)i, ch->owner,
 			               first_life);
 			node_protect_add(&c->protect, ch->priority);
@@ -121,7 +122,7 @@ node_create_sense(struct node_core *c)
 	bool behind[TOPO_DEGREE_MAX];
 
 	for (size_t i = 0; i < c->n_links; i++)
-		behind[i] = c->ends[i].conv != NULL;
+		behind[i] = c->ends[i] != NULL;
 	return node_sense_init(&c->sense, c->slice, c->control.period_k, &view, behind);
 }
 
@@ -160,13 +161,14 @@ node_create(const struct slice *s, void **core, struct err *err)
 	c->own_conv = s->node.has_conv;
 	c->convs = calloc(s->n_convs + 1, sizeof *c->convs);
 	c->convs_before = calloc(s->n_convs + 1, sizeof *c->convs_before);
-	c->ends = calloc(c->n_links + 1, sizeof *c->ends);
+	c->ends = calloc(c->n_links + 1, sizeof(struct node_conv *));
+	c->powers = calloc(c->n_links + 1, sizeof *c->powers);
 	c->step_s = (double)s->step_ns * 1e-9;
 	c->dt_s = c->step_s / s->substeps;
 	c->dt_ns = (double)s->step_ns / s->substeps;
 	node_control_init(&c->control, &s->node, c->n_links, c->step_s, s->start_k != 0);
 	if (!c->links || !c->comms || !c->ports || !c->convs || !c->convs_before || !c->ends ||
-	    node_create_comms(c) < 0) {
+	    !c->powers || node_create_comms(c) < 0) {
 		void *p = c;
 		node_destroy(&p);
 		return err_set(err, ERR_NOMEM, "node %s: out of memory", s->id);

@@ -64,7 +64,6 @@ struct node_link {
 	/* line */
 	double g_s, r_ohm; /* of this end, while not OPEN */
 	const double *h;   /* received wave of this step, n values */
-	double hbuf[TOPO_SUBSTEPS_MAX];
 	/* of the last step */
 	double i_a, i_avg_a, wave_j;
 	double sum_ii_a2; /* of i^2 over the sub-steps */
@@ -74,6 +73,7 @@ struct node_link {
 	/* cumulative */
 	double net_j;
 	struct node_fuse fuse;
+	double hbuf[TOPO_SUBSTEPS_MAX]; /* of an end that has just closed */
 };
 
 /* peer_v_v: the peer's bus at t = 0. `live`: from step 0 on; else the end begins open. */

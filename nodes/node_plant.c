@@ -95,6 +95,19 @@ node_plant_stored_j(const struct node_plant *p)
 	return 0.5 * p->c_r_f * p->v_v * p->v_v + 0.5 * p->c_sc_f * p->v_sc_v * p->v_sc_v;
 }
 
+void
+node_plant_back(struct node_plant *p, const struct node_plant_mark *m)
+{
+	p->feed = m->feed;
+	p->v_v = m->v_v;
+	p->v_sc_v = m->v_sc_v;
+	p->source_j = m->source_j;
+	p->useful_j = m->useful_j;
+	p->loss_j = m->loss_j;
+	p->fault_j = m->fault_j;
+	p->unserved_j = m->unserved_j;
+}
+
 /* Powers of the constant-power branches and their conductances below their thresholds. */
 struct branches {
 	double load_w, load_s, pay_w, pay_s;

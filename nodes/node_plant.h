@@ -72,6 +72,26 @@ double node_plant_age_sc(struct node_plant *, double c_part, double esr_part);
 
 double node_plant_stored_j(const struct node_plant *);
 
+/* What node_plant_step() moves on rather than makes anew: kept before a step that may be repeated.
+ * Its converters and their outputs are not in here. */
+struct node_plant_mark {
+	struct node_feed feed;
+	double v_v, v_sc_v, source_j, useful_j, loss_j, fault_j, unserved_j;
+};
+static inline struct node_plant_mark
+node_plant_keep(const struct node_plant *p)
+{
+	return (struct node_plant_mark){ .feed = p->feed,
+		                         .v_v = p->v_v,
+		                         .v_sc_v = p->v_sc_v,
+		                         .source_j = p->source_j,
+		                         .useful_j = p->useful_j,
+		                         .loss_j = p->loss_j,
+		                         .fault_j = p->fault_j,
+		                         .unserved_j = p->unserved_j };
+}
+void node_plant_back(struct node_plant *, const struct node_plant_mark *);
+
 /* Advances n sub-steps. gh: sum of g h over the closed links, load_w: demand, per sub-step; pay_w:
  * power owed to ports. vm receives the midpoint voltages. */
 void node_plant_step(struct node_plant *, const double *gh, const double *load_w, double pay_w,
