@@ -77,7 +77,7 @@ host_memory_pair_socket(void *arg, size_t chan, uint32_t inc)
 		return;
 	int side = side_of(a->proc, a->h->procs[a->proc].slice->chans[chan].peer);
 	p->open[side] = true;
-	p->chan[side] = chan;
+	p->chan[side] = (uint32_t)chan;
 	if (p->open[1 - side] && !p->dead[1 - side])
 		p->joined = true;
 	a->h->moved = true;

@@ -11,14 +11,14 @@
 
 /* A queue of equal items that keeps its memory. */
 struct fifo {
-	size_t item, cap, head, n;
+	size_t n, item, cap, head;
 	char *mem;
 };
 
 /* One socket pair: (edge, both incarnations); side 0 is the lower process index. */
 struct pair {
 	uint32_t edge, inc[2];
-	size_t chan[2]; /* of the edge at each side, once that side is open */
+	uint32_t chan[2]; /* of the edge at each side, once that side is open */
 	bool open[2], dead[2], joined, told[2];
 	struct fifo to[2]; /* messages for side i */
 };

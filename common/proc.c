@@ -35,6 +35,7 @@ proc_create(const struct slice *s, const struct core_ops *ops, const struct proc
 	if (!p)
 		return err_set(err, ERR_NOMEM, "process %s: out of memory", s->id);
 	p->s = s;
+	p->inc = s->incarnation;
 	p->ops = ops;
 	p->io = *io;
 	p->n = s->n_chans;
@@ -58,6 +59,7 @@ proc_create(const struct slice *s, const struct core_ops *ops, const struct proc
 	for (size_t c = 0; rc == 0 && c < p->n; c++) {
 		p->out_core[c] = &p->out[c].core;
 		p->out[c].from_inc = s->incarnation;
+		p->placed.from_inc = s->incarnation;
 	}
 	if (rc == 0)
 		rc = ops->create(s, &p->core, err);
@@ -84,7 +86,7 @@ proc_destroy(struct proc **pp)
 	for (size_t c = 0; p->edges && c < p->n; c++) {
 		while (p->edges[c].n)
 			proc_channel_drop(&p->edges[c], p->edges[c].n - 1);
-		free((void *)p->edges[c].rec);
+		proc_channel_free(&p->edges[c]);
 	}
 	free(p->edges);
 	free(p->cmds);

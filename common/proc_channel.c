@@ -128,16 +128,27 @@ proc_channel_drop(struct edge *e, size_t i)
 	e->n--;
 }
 
+void
+proc_channel_free(struct edge *e)
+{
+	if (e->rec != e->own)
+		free((void *)e->rec);
+	e->rec = NULL;
+	e->cap = 0;
+}
+
 static struct edge_rec *
 new_rec(struct proc *p, struct edge *e)
 {
-	struct edge_rec *r = calloc(1, sizeof *r);
+	struct edge_rec *r = aligned_alloc(_Alignof(struct edge_rec), sizeof *r);
 	struct edge_rec **rec = e->rec;
 
 	if (e->n == e->cap) {
-		size_t cap = e->cap ? 2 * e->cap : 2;
-		rec = realloc(e->rec, cap * sizeof(struct edge_rec *));
+		uint32_t cap = e->cap ? 2 * e->cap : EDGE_OWN_RECS;
+		rec = e->cap ? malloc(cap * sizeof(struct edge_rec *)) : e->own;
 		if (rec) {
+			memcpy((void *)rec, (void *)e->rec, e->n * sizeof(struct edge_rec *));
+			proc_channel_free(e);
 			e->rec = rec;
 			e->cap = cap;
 		}
@@ -207,7 +218,7 @@ receive(struct proc *p, size_t chan, struct edge_rec *e, uint32_t inc, const str
 {
 	unsigned actions = 0;
 
-	if (!e || m->from_inc != inc || m->to_inc != p->s->incarnation) {
+	if (!e || m->from_inc != inc || m->to_inc != p->inc) {
 		p->bad++;
 		return;
 	}

@@ -25,25 +25,33 @@ struct slot {
 
 /* One (edge, incarnation of the peer). */
 struct edge_rec {
-	struct link_rec r;
-	bool greeted;   /* GREETOK received */
-	int64_t peer_j; /* first step of the peer's clock as far as it matters here, -1: unknown */
-	int64_t heard_ns;
+	_Alignas(64) struct link_rec r; /* with what follows in one line of the cache */
 	/* order[0..n-1] wait, oldest first; then come the free slots, and last the one that the step
 	 * under way may be reading. What was used last is used again first: it is in the cache. */
 	uint8_t n, order[INBOX_MAX];
+	bool greeted;   /* GREETOK received */
+	int64_t heard_ns;
+	int64_t peer_j; /* first step of the peer's clock as far as it matters here, -1: unknown */
 	struct slot in[INBOX_MAX];
 };
 
+enum { EDGE_OWN_RECS = 2 };
 struct edge {
-	size_t n, cap;
+	uint32_t n, cap;
 	struct edge_rec **rec; /* rec[0] is worked off first */
+	struct edge_rec *own[EDGE_OWN_RECS]; /* what `rec` is until there are more */
 	uint32_t last_inc;     /* newest incarnation that was announced */
 	struct core_in
 		older; /* what JOIN replaced in this step: GONE of an older life, or nothing */
 };
 
 struct proc {
+	/* What taking in a message looks at comes first: one line of the cache. */
+	struct edge *edges;
+	int64_t now_ns;
+	uint32_t inc; /* own incarnation */
+	uint64_t bad;
+
 	const struct slice *s;
 	const struct core_ops *ops;
 	void *core;
@@ -60,10 +68,10 @@ struct proc {
 	int64_t arrived_k;     /* all arrived at this k */
 	size_t next_chan;      /* channels below are resolved for step k */
 	int blocked_on;
-	struct edge *edges;
 	struct core_in *in;
 	struct link_msg *out;
-	struct core_msg **out_core;
+	struct core_msg **out_core; /* into `out`, or where the receiver reads it */
+	struct link_msg placed;     /* head of a message of the second kind */
 	struct core_events events;
 	size_t next_cmd;       /* of slice->cmds */
 	struct core_cmd *cmds; /* those of the step under way */
@@ -74,10 +82,9 @@ struct proc {
 	struct sup_msg cmd; /* pending until k = cmd.k */
 	double speed;
 	int64_t speed_k;
-	uint64_t bad;
 
 	bool accused;
-	int64_t now_ns, since_ns, wait_ns, accused_ns;
+	int64_t since_ns, wait_ns, accused_ns;
 	int64_t since_k;
 	int since_chan;
 	struct err err;
@@ -104,6 +111,8 @@ int64_t proc_channel_own_j(const struct proc *);
 void proc_channel_settle(struct proc *, struct edge_rec *, enum link_event);
 /* Frees record i. */
 void proc_channel_drop(struct edge *, size_t i);
+/* The list of records, when it is empty or was taken over. */
+void proc_channel_free(struct edge *);
 /* A new record, unless there is one of that incarnation. */
 void proc_channel_announce(struct proc *, size_t chan, uint32_t inc, bool runs);
 

@@ -264,7 +264,8 @@ send_results(struct proc *p, int64_t k)
 		if (e->n == 0 || e->rec[0]->r.state != LINK_LIVE || k < e->rec[0]->r.j)
 			continue;
 		const struct link_rec *r = &e->rec[0]->r;
-		struct link_msg *m = &p->out[c];
+		const bool placed = p->out_core[c] != &p->out[c].core;
+		struct link_msg *m = placed ? &p->placed : &p->out[c];
 		if (r->kind == LINK_KIND_LINK) {
 			m->type = LM_WAVE;
 			m->step = k;
