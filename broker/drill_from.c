@@ -22,7 +22,12 @@ struct deed {
 	const char *target;
 	char with[ARGS_MAX], lease[VALUE_MAX];
 	size_t proc, life; /* a death that nobody scripted: whose; else proc SIZE_MAX */
-	bool open;         /* a fault whose end has not been found */
+	/* a command */
+	double words[ACTION_WORDS];
+	bool end;          /* of a fault */
+	int32_t link;      /* -1: none */
+	size_t by;         /* process that told it first */
+	bool both;         /* both ends of the link told it */
 };
 
 struct from {
@@ -48,7 +53,9 @@ add(struct from *f, int64_t k, enum script_kind kind, const char *target)
 		f->cap = cap;
 	}
 	struct deed *d = &f->deeds[f->n];
-	*d = (struct deed){ .k = k, .nth = f->n, .kind = kind, .target = target, .proc = SIZE_MAX };
+	*d = (struct deed){
+		.k = k, .nth = f->n, .kind = kind, .target = target, .proc = SIZE_MAX, .link = -1
+	};
 	f->n++;
 	return d;
 }
@@ -81,119 +88,178 @@ value_text(double x, enum unit u, char buf[VALUE_MAX])
 static const struct field *
 param_at(const struct action_params *p, size_t offset)
 {
-	for (size_t i = 0; i < p->with->n; i++)
-		if (p->with->fields[i].type == FIELD_NUMBER && p->with->fields[i].offset == offset)
-			return &p->with->fields[i];
+	for (size_t i = 0; i < p->with->n; i++) {
+		const struct field *w = &p->with->fields[i];
+		bool value = w->type == FIELD_NUMBER || w->type == FIELD_WORD ||
+		             (w->type == FIELD_CUSTOM && w->offset);
+		if (value && w->offset == offset)
+			return w;
+	}
 	return NULL;
 }
 
-/* The parameters of a fault from the words of its command. The record has two of three. */
 static int
-take_words(struct from *f, struct deed *d, const struct core_event *e)
+cannot(struct from *f, const struct deed *d, const char *why)
 {
-	const struct action_params *p = &action_params[d->kind];
-	const double words[] = { e->b, e->c };
-	char at[48], value[VALUE_MAX];
+	char at[48];
+	when(f, d->k, at);
+	return err_set(f->err, ERR_INPUT, "'%s' of %s at %s cannot be scripted: %s",
+	               script_action_name(d->kind), d->target, at, why);
+}
+
+static void
+append(struct deed *d, const char *key, const char *value)
+{
+	size_t n = strlen(d->with);
+	snprintf(d->with + n, sizeof d->with - n, "%s%s: %s", n ? ", " : "", key, value);
+}
+
+/* One parameter as the file has it. */
+static int
+take_word(struct from *f, struct deed *d, size_t of, double x)
+{
+	const struct field *w = param_at(&action_params[d->kind], (of & ~ACTION_INT_) - 1);
+	char value[VALUE_MAX], why[100];
+	if (of == ACTION_LEASE) {
+		int64_t ns = (int64_t)(x * 1e9 + 0.5);
+		snprintf(d->lease, sizeof d->lease, "%" PRId64 "ns", ns);
+		snprintf(why, sizeof why, "%.17g s is not a whole number of nanoseconds", x);
+		return (double)ns * 1e-9 == x ? 0 : cannot(f, d, why);
+	}
+	if (w && w->type == FIELD_WORD && x >= 0 && x < 100) {
+		append(d, w->key, w->words[(size_t)x]);
+	} else if (w && w->type == FIELD_CUSTOM) {
+		append(d, w->key, x == CUT_POWER ? "power" : "channel");
+	} else if (w && w->type == FIELD_NUMBER && value_text(x, w->unit, value)) {
+		append(d, w->key, value);
+	} else {
+		snprintf(why, sizeof why, "%.17g cannot be written as a value of the file", x);
+		return cannot(f, d, why);
+	}
+	return 0;
+}
+
+static int
+take_words(struct from *f, struct deed *d)
+{
 	for (size_t i = 0; i < ACTION_WORDS; i++) {
-		size_t of = p->words[i];
-		if (of == 0 || (i < 2 && isnan(words[i])))
-			continue;
-		when(f, e->k, at);
-		if (i >= 2)
-			return err_set(
-				f->err, ERR_INPUT,
-				"'%s' of %s at %s cannot be scripted: the record has not all of "
-				"its parameters",
-				script_action_name(d->kind), d->target, at);
-		if (of == ACTION_LEASE) {
-			int64_t ns = (int64_t)(words[i] * 1e9 + 0.5);
-			if ((double)ns * 1e-9 != words[i])
-				return err_set(
-					f->err, ERR_INPUT,
-					"'%s' of %s at %s cannot be scripted: %.17g s is not "
-					"a whole number of nanoseconds",
-					script_action_name(d->kind), d->target, at, words[i]);
-			snprintf(d->lease, sizeof d->lease, "%" PRId64 "ns", ns);
-			continue;
-		}
-		const struct field *w = param_at(p, of - 1);
-		if (!w || !value_text(words[i], w->unit, value))
-			return err_set(
-				f->err, ERR_INPUT,
-				"'%s' of %s at %s cannot be scripted: %.17g cannot be written "
-				"as a value of the file",
-				script_action_name(d->kind), d->target, at, words[i]);
-		size_t n = strlen(d->with);
-		snprintf(d->with + n, sizeof d->with - n, "%s%s: %s", n ? ", " : "", w->key, value);
+		size_t of = action_params[d->kind].words[i];
+		if (of && !isnan(d->words[i]) && take_word(f, d, of, d->words[i]))
+			return f->err->code;
 	}
 	return 0;
 }
 
 /* The action whose begin (or end: *undo) a command is; -1: none. */
 static int
-kind_of(int command, bool *undo)
+kind_of(int command, bool empty, bool *undo)
 {
 	for (int i = 0; i < SCRIPT_KINDS_; i++) {
-		*undo = false;
-		if ((int)action_table[i].command == command)
-			return i;
-		*undo = action_table[i].undo && (int)action_table[i].undo == command;
-		if (*undo)
+		const struct action *r = &action_table[i];
+		bool begin = (int)r->command == command, end = r->undo && (int)r->undo == command;
+		/* A command of a channel that names nothing takes back what the others did. */
+		*undo = end && (!begin || empty);
+		if (begin || end)
 			return i;
 	}
 	return -1;
 }
 
-/* A fault that lasted until it was ended by a command: a lease of that length. */
-static int
-take_undo(struct from *f, enum script_kind kind, const char *target, int64_t k)
+/* The other end of a link has reported this already. */
+static struct deed *
+told_before(struct from *f, const struct deed *d)
 {
-	for (size_t i = f->n; i-- > 0;) {
-		struct deed *d = &f->deeds[i];
-		if (d->kind != kind || !d->open || strcmp(d->target, target) != 0)
-			continue;
-		d->open = false;
-		snprintf(d->lease, sizeof d->lease, "%" PRId64 "ns", (k - d->k) * f->topo->step_ns);
-		return 0;
+	for (size_t i = f->n; i-- > 0 && f->deeds[i].k == d->k;) {
+		struct deed *o = &f->deeds[i];
+		bool same = o->kind == d->kind && o->target == d->target && o->end == d->end &&
+		            o->by != d->by && !o->both;
+		for (size_t w = 0; w < ACTION_WORDS; w++) {
+			bool sign = d->kind == SCRIPT_CLOSE && w == 2; /* seen from each end */
+			double x = sign ? -o->words[w] : o->words[w];
+			same = same &&
+			       (x == d->words[w] || (isnan(x) && isnan(d->words[w])));
+		}
+		if (same)
+			return o;
 	}
-	char at[48];
-	when(f, k, at);
-	return err_set(f->err, ERR_INPUT, "the end of '%s' of %s at %s has no begin",
-	               script_action_name(kind), target, at);
+	return NULL;
+}
+
+/* Words of the i-th event, and of the one behind it that has the rest. */
+static void
+gather(const struct from *f, size_t i, double words[ACTION_WORDS])
+{
+	const struct events_item *it = events_item(f->events, i), *more = NULL;
+	if (i + 1 < events_count(f->events))
+		more = events_item(f->events, i + 1);
+	bool has = more && more->e.code == EV_FAULT_MORE && more->proc == it->proc &&
+	           more->e.k == it->e.k && more->e.chan == it->e.chan;
+	words[0] = it->e.b;
+	words[1] = it->e.c;
+	words[2] = has ? more->e.a : NAN;
+	words[3] = has ? more->e.b : NAN;
+	words[4] = has ? more->e.c : NAN;
+	words[5] = has ? more->e.d : NAN;
 }
 
 static int
-take_fault(struct from *f, const struct events_item *it)
+take_fault(struct from *f, size_t i)
 {
+	const struct events_item *it = events_item(f->events, i);
 	const struct topo *t = f->topo;
 	const struct core_event *e = &it->e;
 	const char *target = runview_id(f->view, it->proc);
-	bool undo;
-	int kind = kind_of((int)e->a, &undo);
+	struct deed d = { .k = e->k, .target = target, .by = it->proc };
+	bool empty = true;
 	char at[48];
+	gather(f, i, d.words);
+	for (size_t w = 0; w < ACTION_WORDS; w++)
+		empty = empty && isnan(d.words[w]);
+	int kind = kind_of((int)e->a, empty, &d.end);
 	when(f, e->k, at);
 	if (kind < 0)
 		return err_set(f->err, ERR_INPUT,
 		               "command %g of %s at %s: no action of a drill does that", e->a,
 		               target, at);
-	if (action_table[kind].rule == RULE_LINK) {
-		if (it->proc >= t->n_nodes || e->chan < 0 ||
-		    (size_t)e->chan >= t->nodes[it->proc].n_links)
+	d.kind = (enum script_kind)kind;
+	if (e->chan >= 0) {
+		if (it->proc >= t->n_nodes || (size_t)e->chan >= t->nodes[it->proc].n_links)
 			return err_set(f->err, ERR_INPUT, "%s at %s: an event without its link",
 			               target, at);
-		target = t->links[t->nodes[it->proc].links[e->chan]].id;
-		/* Both ends report it. */
-		for (size_t i = f->n; i-- > 0 && f->deeds[i].k == e->k;)
-			if ((int)f->deeds[i].kind == kind && f->deeds[i].target == target)
-				return 0;
+		d.link = (int32_t)t->nodes[it->proc].links[e->chan];
+		d.target = t->links[d.link].id;
+		struct deed *told = told_before(f, &d);
+		if (told) {
+			told->both = true;
+			return 0;
+		}
 	}
-	if (undo)
-		return take_undo(f, (enum script_kind)kind, target, e->k);
-	struct deed *d = add(f, e->k, (enum script_kind)kind, target);
-	if (!d)
+	struct deed *new = add(f, d.k, d.kind, d.target);
+	if (!new)
 		return f->err->code;
-	d->open = action_table[kind].undo != 0;
-	return take_words(f, d, e);
+	new->by = d.by;
+	new->end = d.end;
+	new->link = e->chan >= 0 ? d.link : -1;
+	memcpy(new->words, d.words, sizeof d.words);
+	return d.end ? 0 : take_words(f, new);
+}
+
+/* What was done to one end of a link alone. */
+static void
+take_ends(struct from *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		struct deed *d = &f->deeds[i];
+		if (d->link < 0)
+			continue;
+		const struct topo_link *l = &f->topo->links[d->link];
+		uint32_t other = l->a == d->by ? l->b : l->a;
+		if (d->kind == SCRIPT_CLOSE && !isnan(d->words[2]))
+			append(d, "at", f->topo->nodes[d->words[2] > 0 ? d->by : other].id);
+		bool alone = !d->both && runview_life_at(f->view, other, d->k) >= 0;
+		if (alone && action_table[d->kind].rule == RULE_FAULT)
+			append(d, "toward", f->topo->nodes[d->by].id);
+	}
 }
 
 /* ---- lives ------------------------------------------------------------------------------------
@@ -327,6 +393,22 @@ by_step(const void *pa, const void *pb)
 	return a->nth < b->nth ? -1 : a->nth > b->nth;
 }
 
+/* Links without `channel:` whose frames that run counted, because it had a script. */
+static void
+write_counted(const struct from *f, FILE *out)
+{
+	bool any = false;
+	for (size_t i = 0; i < f->topo->n_links; i++) {
+		const struct topo_link *l = &f->topo->links[i];
+		char name[TOPO_ID_MAX + 24];
+		snprintf(name, sizeof name, "link.%s.frames_sent", l->id);
+		if (l->p.has_channel || runview_field(f->view, l->a, name) < 0)
+			continue;
+		fprintf(out, "%s%s", any ? ", " : "", l->id);
+		any = true;
+	}
+}
+
 static void
 write_head(const struct from *f, const char *run_dir, const char *topology, FILE *out)
 {
@@ -346,8 +428,10 @@ write_head(const struct from *f, const char *run_dir, const char *topology, FILE
 	export_time(runview_last_k(f->view) * f->topo->step_ns, at);
 	fprintf(out,
 	        "drill: 1\nname: %.20s-replay\ntopology: %s\nseed: %" PRIu64
-	        "\ntime: { duration: %ss, heal: false }\ntimeline:\n",
+	        "\ntime: { duration: %ss, heal: false }\nreplay: [",
 	        f->topo->name, topology, runview_seed(f->view), at);
+	write_counted(f, out);
+	fputs("]\ntimeline:\n", out);
 }
 
 static void
@@ -363,6 +447,8 @@ write_deed(const struct from *f, const struct deed *d, FILE *out)
 		fprintf(out, ", with: { %s }", d->with);
 	if (d->lease[0])
 		fprintf(out, ", for: %s", d->lease);
+	if (d->end)
+		fputs(", end: true", out);
 	fputs(" }\n", out);
 }
 
@@ -374,10 +460,11 @@ drill_from_write(const struct runview *view, const char *run_dir, const char *to
 	int rc = events_collect(view, &f.events, err);
 	for (size_t i = 0; !rc && i < events_count(f.events); i++)
 		if (events_item(f.events, i)->e.code == EV_FAULT)
-			rc = take_fault(&f, events_item(f.events, i));
+			rc = take_fault(&f, i);
 	if (!rc)
 		rc = take_lives(&f);
 	if (!rc) {
+		take_ends(&f);
 		*ret = (struct drill_from){ .n_actions = f.n, .partial = runview_partial(view) };
 		if (f.n)
 			qsort(f.deeds, f.n, sizeof *f.deeds, by_step);

@@ -145,6 +145,28 @@ prove_silence(const struct trail *t, struct drill_fault *f)
 	         t->a->k);
 }
 
+/* In a file that repeats a run, a command may do nothing, as it did then: whoever lives has heard it. */
+static void
+prove_again(const struct trail *t, struct drill_fault *f)
+{
+	const struct script_action *a = t->a;
+	const struct topo *topo = runview_topo(t->view);
+	if (a->target_kind == TARGET_LINK) {
+		const struct topo_link *l = &topo->links[a->target];
+		f->proved = true;
+		for (int end = 0; end < 2; end++) {
+			uint32_t node = end ? l->b : l->a;
+			if (lives_at(t, node, a->k) && (!a->toward || a->toward == node + 1))
+				f->proved = f->proved &&
+				            heard(t, node, channel(topo, node, a->target));
+		}
+	} else {
+		f->proved = heard(t, a->target, -1);
+	}
+	snprintf(f->text, sizeof f->text, "%s %s it at step %" PRId64, f->target,
+	         f->proved ? "took" : "did not take", a->k);
+}
+
 /* Both ends: the command was heard, and the contactors moved. */
 static void
 prove_link(const struct trail *t, struct drill_fault *f)
@@ -261,6 +283,10 @@ drill_prove(const struct runview *view, const struct events *events, const struc
 	f->action = a;
 	f->target = drill_target(runview_topo(view), a);
 	f->heals = !strncmp(a->id, "heal.", 5);
+	if (a->again && action_table[a->kind].command) {
+		prove_again(&t, f);
+		return;
+	}
 	switch (action_table[a->kind].rule) {
 	case RULE_END_LIFE:
 		prove_death(&t, f);

@@ -46,6 +46,7 @@ static const struct argument {
 	[EV_PORT_OPEN] = { { "cause", CAUSE }, { "rx", STEP } },
 	[EV_JOINED] = { { "incarnation", NUMBER } },
 	[EV_FAULT] = { { "kind", COMMAND } },
+	[EV_FAULT_MORE] = { { "c", NUMBER }, { "d", NUMBER }, { "e", NUMBER }, { "f", NUMBER } },
 	[EV_OWNER] = { { "to", INPUT }, { "epoch", NUMBER } },
 	[EV_UNSERVED] = { { "state", BEGINS } },
 	[EV_BAD_MSG] = { { "reason", NUMBER } },
@@ -193,7 +194,7 @@ each_argument(const struct events *ev, const struct events_item *it,
 		put(arg, "by", runview_id(ev->view, it->proc), 0);
 	}
 	bool module = it->proc >= t->n_nodes;
-	if (it->e.code == EV_FAULT)
+	if (it->e.code == EV_FAULT || it->e.code == EV_FAULT_MORE)
 		put(arg, id ? "link" : module ? "module" : "node",
 		    id ? id : runview_id(ev->view, it->proc), 0);
 	else if (module && !id && !strcmp(key, "node"))

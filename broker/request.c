@@ -75,7 +75,8 @@ static const struct {
 	TEXT(id),          TEXT(verb),     TEXT(target),   NUMBER(precharge_ohm),
 	NUMBER(bypass_s),  NUMBER(level_w), NUMBER(ramp_s), NUMBER(r_ohm),
 	NUMBER(for_s),     NUMBER(factor),  NUMBER(only),   NUMBER(loss),
-	NUMBER(delay_s),   NUMBER(jitter_s),
+	NUMBER(delay_s),   NUMBER(jitter_s), NUMBER(end),
+	TEXT(action),      TEXT(with),
 };
 enum { N_KEYS = sizeof keys / sizeof *keys };
 
@@ -100,9 +101,9 @@ parse(struct request *r, const void *data, size_t len)
 	struct mpread in;
 	struct mp_token map, key, value;
 
-	r->id[0] = r->verb[0] = r->target[0] = 0;
+	r->id[0] = r->verb[0] = r->target[0] = r->action[0] = r->with[0] = 0;
 	r->precharge_ohm = r->bypass_s = r->level_w = r->ramp_s = r->r_ohm = r->for_s = NAN;
-	r->factor = r->only = r->loss = r->delay_s = r->jitter_s = NAN;
+	r->factor = r->only = r->loss = r->delay_s = r->jitter_s = r->end = NAN;
 	mpread_init(&in, data, len);
 	if (mpread_next(&in, &map) < 0 || map.type != MP_MAP)
 		return false;

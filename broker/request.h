@@ -19,7 +19,8 @@ struct request {
 	char id[REQUEST_ID_MAX], verb[16], target[32];
 	/* NaN when not given */
 	double precharge_ohm, bypass_s, level_w, ramp_s, r_ohm, for_s, factor;
-	double only, loss, delay_s, jitter_s;
+	double only, loss, delay_s, jitter_s, end;
+	char action[24], with[256]; /* "do"; "" when not given */
 	/* the way back */
 	size_t n_hops;
 	size_t hop_len[REQUEST_HOPS_MAX];

@@ -238,5 +238,6 @@ supervisor_run(const struct supervisor_params *par, struct supervisor_result *re
 	if (s.ctx)
 		zmq_ctx_term(s.ctx);
 	free(s.children);
+	free(s.done);
 	return rc;
 }

@@ -128,6 +128,11 @@ supervisor_child_spawn(void *arg, uint32_t proc, struct slice *slice)
 	struct supervisor *s = arg;
 	struct child *c = &s->children[proc];
 	struct err err = ERR_INIT;
+	if (c->plug)
+		slice->module.plugged = c->plug == CMD_PLUG;
+	for (size_t i = 0; i < s->n_done && !s->err.code; i++)
+		if (slice_tell(slice, &s->done[i], &err) < 0)
+			s->err = err;
 	if (!s->err.code && spawn_child(s, proc, slice, &err) < 0) {
 		/* A live mesh does without a newcomer that cannot be started. */
 		if (s->par->adapt_speed && super_started(s->super) && !c->up) {

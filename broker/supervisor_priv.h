@@ -38,6 +38,7 @@ struct child {
 	char reason[SUP_TEXT_MAX]; /* what it said when it failed, "" */
 	char exit[384];            /* of the last incarnation that ended */
 	bool stopped;              /* SIGSTOP by hand */
+	uint32_t plug;             /* of a module: CMD_PLUG or CMD_UNPLUG, by hand; 0: neither */
 	bool stillborn;            /* could not be started; its death is still to be told */
 	size_t n_words;
 	struct sup_msg *words; /* did not fit into its socket yet */
@@ -49,6 +50,7 @@ struct pending {
 	uint64_t token;
 	struct request req;
 	int proc; /* kill, start: the process, else -1 */
+	struct sup_msg msg; /* a command */
 };
 
 struct supervisor {
@@ -65,6 +67,8 @@ struct supervisor {
 	pid_t relay_killed;
 	struct pending pending[PENDING_MAX];
 	uint64_t next_token;
+	size_t n_done; /* commands by hand that have acted, for those who are born later */
+	struct sup_msg *done;
 	double speed;
 	int64_t begin_ns, started_ns, progress_ns, stop_ns, adapt_ns, adapt_k;
 	bool disturbed; /* since adapt_ns a process hung, died or came: no measure of this host */

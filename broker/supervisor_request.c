@@ -6,9 +6,12 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
+
+#include "by_hand.h"
 
 enum { CODE_USAGE = 64 };
 #define LOAD_RAMP_S 1e-3 /* where the request names none; recorded, so that a drill can say it */
@@ -56,6 +59,25 @@ pack_step(void *arg, msgpack_packer *pk)
 	}
 }
 
+/* What was done by hand to links and plugs: a newcomer is told. */
+static void
+remember(struct supervisor *s, const struct sup_msg *m, int64_t step)
+{
+	if (m->act != ACT_FAULT)
+		return;
+	struct sup_msg *p = realloc(s->done, (s->n_done + 1) * sizeof *p);
+	if (!p) {
+		supervisor_blame(s, "out of memory: later newcomers do not know of step %" PRId64,
+		                 step);
+		return;
+	}
+	s->done = p;
+	p[s->n_done] = *m;
+	p[s->n_done++].k = step;
+	if (m->fault == CMD_PLUG || m->fault == CMD_UNPLUG)
+		s->children[m->proc].plug = m->fault;
+}
+
 void
 supervisor_request_acted(void *arg, uint64_t token, int64_t step)
 {
@@ -67,6 +89,7 @@ supervisor_request_acted(void *arg, uint64_t token, int64_t step)
 		if (!p->used || p->token != token)
 			continue;
 		p->used = false;
+		remember(s, &p->msg, step);
 		struct step_data d = { .step = step };
 		if (strcmp(p->req.verb, "start") == 0 && p->proc >= 0) {
 			d.inc = super_incarnation(s->super, (uint32_t)p->proc);
@@ -197,6 +220,7 @@ command(struct supervisor *s, const struct request *r, struct sup_msg m)
 		refuse(s, r, "too many requests are under way (%d)", PENDING_MAX);
 		return;
 	}
+	p->msg = m;
 	if (super_command(s->super, &m, p->token, &err) < 0) {
 		p->used = false;
 		refuse(s, r, "%s", err.text);
@@ -248,7 +272,8 @@ request_fault(struct supervisor *s, const struct request *r)
 		      { "load", false, CMD_LOAD },
 		      { "short", false, CMD_SHORT } };
 	const struct topo *t = s->par->topo;
-	struct sup_msg m = { .act = ACT_FAULT, .edge = -1, .a = NAN, .b = NAN, .c = NAN };
+	struct sup_msg m = { .act = ACT_FAULT, .edge = -1, .a = NAN, .b = NAN, .c = NAN,
+		             .d = NAN, .e = NAN, .f = NAN };
 
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		if (strcmp(r->verb, table[i].verb) != 0)
@@ -279,6 +304,30 @@ request_fault(struct supervisor *s, const struct request *r)
 		refuse(s, r, "short: r_ohm is not in [1e-6, 1e6] Ohm");
 	else
 		command(s, r, m);
+}
+
+/* Any action of the registry that is a command. */
+static void
+request_do(struct supervisor *s, const struct request *r)
+{
+	const struct by_hand h = {
+		.action = r->action,
+		.target = r->target,
+		.with = r->with,
+		.for_s = r->for_s,
+		.end = r->end > 0,
+	};
+	char why[BY_HAND_WHY_MAX];
+	struct sup_msg m;
+	if (!by_hand_command(s->par->topo, &h, &m, why)) {
+		refuse(s, r, "%s", why);
+		return;
+	}
+	if (m.edge < 0 && !s->children[m.proc].up) {
+		refuse(s, r, "%s is dead: %s", r->target, s->children[m.proc].exit);
+		return;
+	}
+	command(s, r, m);
 }
 
 static void
@@ -377,7 +426,7 @@ supervisor_request_serve(struct supervisor *s)
 		{ "start", request_process }, { "stop", request_process },
 		{ "cont", request_process },  { "cut", request_fault },
 		{ "heal", request_fault },    { "close", request_fault },
-		{ "degrade", request_fault },
+		{ "degrade", request_fault }, { "do", request_do },
 		{ "load", request_fault },    { "short", request_fault },
 		{ "pause", request_time },    { "resume", request_time },
 		{ "step", request_time },     { "speed", request_time },

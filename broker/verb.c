@@ -16,7 +16,7 @@ const struct verb *const verb_table[] = {
 	&verb_kill,
 	&verb_start,  &verb_stop,       &verb_cont,      &verb_cut,     &verb_heal,   &verb_close,
 	&verb_degrade,
-	&verb_load,   &verb_short,      &verb_pause,     &verb_resume,  &verb_step,   &verb_speed,
+	&verb_load,   &verb_short, &verb_do,      &verb_pause,     &verb_resume,  &verb_step,   &verb_speed,
 	&verb_doctor, &verb_completion, &verb_help_verb, &verb_version,
 };
 const size_t verb_table_n = sizeof verb_table / sizeof *verb_table;

@@ -130,7 +130,7 @@ int verb_data_file(const struct verb_call *, const char *folder, const char *nam
 
 extern const struct verb verb_init, verb_validate, verb_plan, verb_up, verb_down, verb_ps, verb_top,
 	verb_logs, verb_events, verb_kill, verb_stop, verb_cont, verb_start, verb_cut, verb_heal, verb_degrade,
-	verb_close, verb_load, verb_short, verb_pause, verb_resume, verb_step, verb_speed, verb_run,
+	verb_close, verb_load, verb_short, verb_do, verb_pause, verb_resume, verb_step, verb_speed, verb_run,
 	verb_drill,
 	verb_export, verb_report, verb_doctor, verb_completion, verb_help_verb, verb_version;
 

@@ -71,6 +71,7 @@ static const struct field with_corrupt[] = {
 static const struct field with_cut[] = {
 	{ .key = "only",
 	  .type = FIELD_CUSTOM,
+	  .offset = offsetof(struct action_with, only),
 	  .decode = decode_only,
 	  .doc = "power (the contactors) or channel (the communication; also: communication)" },
 };

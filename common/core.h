@@ -182,6 +182,14 @@ struct core_cmd {
 	double a, b, c, d, e, f;
 };
 
+/* A command of the channel of a link alone. */
+static inline bool
+core_cmd_of_channel(const struct core_cmd *cmd)
+{
+	return (cmd->kind >= CMD_DEGRADE && cmd->kind <= CMD_FLOOD) ||
+	       ((cmd->kind == CMD_CUT || cmd->kind == CMD_HEAL) && cmd->a == CUT_CHANNEL);
+}
+
 /* Events of a core and of its process engine, recorded as frames of the event file. */
 #define EVENT_TABLE(X)                                                                             \
 	X(EV_LINK_OPEN, "link.open", "link")    /* a: enum open_cause, b: rx (-1: none), c: wave_j of step k-1, d: booked_j */ \
@@ -190,6 +198,7 @@ struct core_cmd {
 	X(EV_PORT_CLOSE, "port.close", "port")  /* a port (re)joined */                                    \
 	X(EV_JOINED, "joined", "subject")       /* this process starts at J > 0; a: incarnation */         \
 	X(EV_FAULT, "fault.fired", "fault")     /* a: enum core_cmd_kind, b: parameter a, c: parameter b, d: energy booked as abandoned */ \
+	X(EV_FAULT_MORE, "fault.more", "fault") /* behind a fault.fired: parameters c to f of its command */ \
 	X(EV_PARK, "park", "subject")           /* scripted kill: last frame is k */                       \
 	X(EV_OWNER, "takeover", "module")       /* module: a: new owner's input, b: epoch */               \
 	X(EV_UNSERVED, "unserved", "subject")   /* a: 1 begins, 0 ends */                                  \
@@ -235,6 +244,8 @@ struct core_events {
 /* Appends one event; counts it as lost when the list of this step is full. */
 void core_event_add(struct core_events *, int64_t k, uint32_t code, int32_t chan, double a, double b,
                     double c, double d);
+/* A command acts: EV_FAULT with its first parameters and `d`, and EV_FAULT_MORE where it has more. */
+void core_event_fault(struct core_events *, const struct core_cmd *, double d);
 
 /* ---- operations -------------------------------------------------------------------------- */
 

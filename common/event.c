@@ -1,6 +1,7 @@
 #include "core.h"
 
 #include <assert.h>
+#include <math.h>
 
 static const struct {
 	const char *name, *key;
@@ -40,4 +41,13 @@ core_event_add(struct core_events *list, int64_t k, uint32_t code, int32_t chan,
 		.c = c,
 		.d = d,
 	};
+}
+
+void
+core_event_fault(struct core_events *list, const struct core_cmd *cmd, double d)
+{
+	core_event_add(list, cmd->k, EV_FAULT, cmd->chan, cmd->kind, cmd->a, cmd->b, d);
+	if (!isnan(cmd->c) || !isnan(cmd->d) || !isnan(cmd->e) || !isnan(cmd->f))
+		core_event_add(list, cmd->k, EV_FAULT_MORE, cmd->chan, cmd->c, cmd->d, cmd->e,
+		               cmd->f);
 }

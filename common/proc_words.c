@@ -47,23 +47,9 @@ agree_start(struct proc *p, const struct sup_msg *m)
 static void
 agree_fault(struct proc *p, const struct sup_msg *m)
 {
-	struct core_cmd cmd = {
-		.k = m->k, .kind = m->fault, .chan = -1, .a = m->a, .b = m->b, .c = m->c,
-		.d = NAN, .e = NAN, .f = NAN
-	};
-	bool mine = m->edge < 0 && m->proc == p->s->index;
-
-	for (size_t c = 0; m->edge >= 0 && c < p->n; c++) {
-		if (p->s->chans[c].edge != (uint32_t)m->edge)
-			continue;
-		mine = true;
-		cmd.chan = (int32_t)c;
-		if (cmd.kind == CMD_CLOSE && !p->s->chans[c].is_a)
-			cmd.c = -cmd.c;
-	}
 	assert(p->n_faults < FAULTS_MAX); /* one command at a time */
-	if (mine)
-		p->faults[p->n_faults++] = cmd;
+	if (slice_takes(p->s, m, &p->faults[p->n_faults]))
+		p->n_faults++;
 }
 
 /* Nothing is left to wait for: the command lies past this process's time, or before it. */

@@ -15,7 +15,15 @@ struct head {
 	int64_t duration_ns, settle_ns, recover_ns, watchdog_ns;
 	double speed;
 	bool heal;
+	const struct yamldoc_node *replay;
 };
+
+static void
+take_replay(struct decoder *d, const struct field *f, const struct yamldoc_node *v, void *target)
+{
+	(void)d, (void)f;
+	((struct head *)target)->replay = v;
+}
 
 static void
 decode_speed(struct decoder *d, const struct field *f, const struct yamldoc_node *v, void *target)
@@ -72,6 +80,9 @@ static const struct field fields_root[] = {
 	  .type = FIELD_SUB,
 	  .sub = &script_schema_time,
 	  .doc = "duration and speed" },
+	CUSTOM("replay", take_replay,
+	       "written by `drill --from`: the file repeats a run, also what does nothing; a list of the "
+	       "links whose frames that run counted"),
 	CUSTOM("steady_state", NULL, "list of conditions, see steady_state"),
 	CUSTOM("blast_radius", NULL, "bounds on what the timeline may take down, see blast_radius"),
 	CUSTOM("abort_if", NULL,
@@ -173,6 +184,34 @@ check_steps(struct script_build *b, const struct yamldoc_node *time, const struc
 }
 
 static void
+take_counted(struct script_build *b, const struct yamldoc_node *list, struct script *s)
+{
+	if (!list)
+		return;
+	b->replay = s->replay = true;
+	if (list->kind != YAMLDOC_LIST) {
+		decode_error(&b->d, list, "replay: a list of links is wanted, like [] or [l1], not %s",
+		             yamldoc_what(list));
+		return;
+	}
+	s->counted = calloc(list->n + 1, sizeof *s->counted);
+	if (!s->counted) {
+		b->d.nomem = true;
+		return;
+	}
+	for (size_t i = 0; i < list->n; i++) {
+		const struct yamldoc_node *v = list->items[i];
+		int link = v->kind == YAMLDOC_SCALAR ? topo_find_link(b->topo, v->text) : -1;
+		if (link < 0)
+			decode_error(&b->d, v, "replay: there is no link '%.60s' in mesh '%s'",
+			             v->kind == YAMLDOC_SCALAR ? v->text : yamldoc_what(v),
+			             b->topo->name);
+		else
+			s->counted[s->n_counted++] = (uint32_t)link;
+	}
+}
+
+static void
 load_head(struct script_build *b, const struct yamldoc_node *root, const char *path,
           struct script *s)
 {
@@ -187,6 +226,7 @@ load_head(struct script_build *b, const struct yamldoc_node *root, const char *p
 	s->settle_ns = h.settle_ns;
 	s->watchdog_ns = h.watchdog_ns;
 	b->unhealed = !h.heal;
+	take_counted(b, h.replay, s);
 	b->duration_ns = s->has_duration ? s->duration_ns : INT64_MAX;
 	b->recover_ns = h.recover_ns >= 0                ? h.recover_ns
 	                : h.settle_ns > RECOVER_LEAST_NS ? h.settle_ns
@@ -225,6 +265,8 @@ take_actions(struct script_build *b, const char *path, struct script *s)
 		return ERR_NOMEM;
 	memcpy(s->actions, b->actions, b->n_actions * sizeof *s->actions);
 	s->n = b->n_actions;
+	for (size_t i = 0; i < s->n; i++)
+		s->actions[i].again = b->replay;
 	s->whens = b->whens;
 	s->n_whens = b->n_whens;
 	s->missed = b->missed;
@@ -380,6 +422,7 @@ script_destroy(struct script **s)
 	free((*s)->whens);
 	free((*s)->missed);
 	free((*s)->last);
+	free((*s)->counted);
 	drill_checks_destroy(&(*s)->checks);
 	free(*s);
 	*s = NULL;

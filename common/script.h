@@ -30,6 +30,7 @@ struct script_action {
 	struct action_with with;
 	double for_s;     /* NaN without a lease; the end is an action of its own */
 	bool by_hand;     /* kill: a death that nobody scripted, with its script_last */
+	bool again;       /* of a file that repeats a run: it may well do nothing */
 	uint32_t toward;            /* channel: the one end that gets it, process index + 1; 0: both */
 	int resistor_end; /* close: 0 the rule, 1 at link end a, 2 at end b */
 	unsigned line;    /* in the drill file, for messages */
@@ -86,6 +87,9 @@ struct script {
 	struct script_when *whens;
 	struct script_missed *missed;
 	struct script_last *last; /* of all kills that are by_hand */
+	bool replay;              /* the file repeats a run */
+	size_t n_counted;         /* replay: links whose frames that run counted for its script */
+	uint32_t *counted;
 };
 
 /* How a file is read. */
@@ -113,6 +117,11 @@ int script_load_with(const char *path, const struct topo *topo, const struct scr
  * alone. */
 int script_topology(const char *path, char **ret, struct err *);
 void script_destroy(struct script **);
+
+enum { SCRIPT_WHY_MAX = 240 };
+/* Whether the action, which does not end anything, finds at its target what it acts on and says enough;
+ * false: `why`. */
+bool script_suits(const struct topo *, const struct script_action *, char why[SCRIPT_WHY_MAX]);
 const char *script_action_name(enum script_kind); /* "kill" */
 void script_print_actions(FILE *);                /* for people, one action per line */
 void script_print_actions_json(FILE *);           /* one object, see docs/drills.md */

@@ -89,6 +89,16 @@ take_for(struct decoder *d, const struct field *f, const struct yamldoc_node *v,
 		e->for_s = (double)e->for_ns * 1e-9;
 }
 
+static void
+take_end(struct decoder *d, const struct field *f, const struct yamldoc_node *v, void *target)
+{
+	struct script_entry *e = target;
+	e->end_place = v;
+	e->end = v->kind == YAMLDOC_SCALAR && !strcmp(v->text, "true");
+	if (!e->end)
+		decode_error(d, v, "%s: 'true' is wanted, or the key left out", f->key);
+}
+
 #define CUSTOM(k, fn, text)                                               \
 	{                                                                 \
 		.key = k, .type = FIELD_CUSTOM, .decode = fn, .doc = text \
@@ -111,6 +121,7 @@ static const struct field fields_entry[] = {
 	CUSTOM("target", take_target, "id of a node, module or link, or a list of them; required"),
 	CUSTOM("with", take_with, "parameters of the action"),
 	CUSTOM("for", take_for, "the action ends by itself after this time"),
+	CUSTOM("end", take_end, "true: ends such a fault that an earlier action without `for` began"),
 };
 const struct schema script_schema_entry = { "timeline entry", "One scripted action.", fields_entry,
 	                                    sizeof fields_entry / sizeof *fields_entry };
@@ -125,13 +136,22 @@ decode_with(struct script_build *b, struct script_entry *e)
 	e->with = action_no_with;
 	decode_defaults(&b->d, p->with, &e->with);
 	size_t before = b->d.diags->n_errors;
+	if (e->end && !r->undo)
+		decode_error(&b->d, e->end_place, "action '%s' takes no 'end'", r->name);
+	else if (e->end && e->for_place)
+		decode_error(&b->d, e->for_place, "the end of an action takes no 'for'");
+	else if (e->end && e->with_place &&
+	         (e->with_place->kind != YAMLDOC_MAP || e->with_place->n != 1 ||
+	          !yamldoc_get(e->with_place, "toward")))
+		decode_error(&b->d, e->with_place,
+		             "the end of an action takes no parameters but 'toward' of a channel");
 	if (e->with_place && p->with->n == 0)
 		decode_error(&b->d, e->with_place, "action '%s' takes no 'with'", r->name);
 	else if (e->with_place)
 		decode_map(&b->d, p->with, owner, e->with_place, &e->with);
 	if (e->for_place && !r->may_last)
 		decode_error(&b->d, e->for_place, "action '%s' takes no 'for'", r->name);
-	if (b->d.diags->n_errors != before)
+	if (b->d.diags->n_errors != before || e->end)
 		return;
 	for (size_t i = 0; i < ACTION_NEEDS_MAX && p->needs[i].key; i++)
 		if (!e->with_place || !yamldoc_get(e->with_place, p->needs[i].key))
@@ -355,6 +375,7 @@ add_action(struct script_build *b, const struct script_entry *e, const struct ya
 		.target = target,
 		.with = e->with,
 		.for_s = e->for_s,
+		.ends = e->end,
 		.line = e->place->line,
 	};
 	memcpy(a->id, e->id, sizeof a->id);

@@ -6,6 +6,7 @@
  *   script_actions.c   entries of the timeline; times; targets
  *   script_params.c    ${name}
  *   script_check.c     what cannot happen in this order (a start without a kill), leases, healing
+ *   script_suits.c     what an action needs of its target
  *   script_when.c      actions that wait for a condition
  *   script_by_hand.c   deaths that nobody scripted
  *   script_text.c      values with ${names} inside, errors at a place in them
@@ -43,6 +44,8 @@ struct script_entry {
 	struct action_with with;
 	double for_s;
 	int64_t for_ns; /* -1: none */
+	const struct yamldoc_node *end_place;
+	bool end;       /* of what an earlier action began */
 	int64_t at_ns;
 	enum script_at { AT_UNKNOWN, AT_BUSY, AT_KNOWN, AT_BAD, AT_OPEN } at_state;
 	const struct yamldoc_node *within_place, *after;
@@ -72,6 +75,7 @@ struct script_build {
 	size_t n_last;
 	struct script_last *last;
 	bool unhealed; /* time.heal is off */
+	bool replay;   /* what does nothing is done all the same */
 	bool timed; /* the actions are in order and their steps are known */
 };
 

@@ -62,6 +62,8 @@ check_join(struct script_build *b, const struct yamldoc_node *at, uint32_t node,
 {
 	double join;
 	topo_kappa(b->topo, node, &join);
+	if (b->replay)
+		return;
 	if (join > TOPO_KAPPA_MAX * (1 + TOPO_RULE_SLACK))
 		decode_error(&b->d, at,
 		             "%s: links of node '%s' cannot close while it runs: kappa_join %.3g "
@@ -116,7 +118,7 @@ check_start(struct script_build *b, struct state *s, const struct script_action 
 		const struct topo_node *n = &b->topo->nodes[a->target];
 		check_join(b, at, a->target, what);
 		for (size_t i = 0; i < n->n_links; i++)
-			if (s->cut[n->links[i]][CUT_POWER - 1].cut)
+			if (s->cut[n->links[i]][CUT_POWER - 1].cut && !b->replay)
 				decode_error(
 					&b->d, at,
 					"%s: link '%s' of '%s' is cut at that time; heal it before",
@@ -178,11 +180,11 @@ check_cut(struct script_build *b, struct state *s, struct script_action *a,
 		if (!concerns(a, part))
 			continue;
 		bool open = c->cut || (part == CUT_POWER - 1 && s->open[a->target]);
-		if (open && !by_node && !said)
+		if (open && !by_node && !said && !b->replay)
 			decode_error(&b->d, at, "cut: %slink '%s' is %s at that time", what[part],
 			             id, part == CUT_POWER - 1 ? "open" : "cut");
 		said = said || (open && !by_node);
-		act[part] = !open;
+		act[part] = !open || b->replay;
 		if (open && !c->cut)
 			continue;
 		c->cut = true;
@@ -218,7 +220,7 @@ check_heal(struct script_build *b, struct state *s, struct script_action *a,
 	bool act[CUTS] = { false };
 	for (int part = 0; part < CUTS; part++) {
 		struct cut_state *c = &s->cut[a->target][part];
-		act[part] = concerns(a, part) && c->cut;
+		act[part] = concerns(a, part) && (c->cut || b->replay);
 		if (act[part])
 			*c = (struct cut_state){ 0 };
 	}
@@ -265,7 +267,7 @@ check_link(struct script_build *b, struct state *s, struct script_action *a,
 		drop_end(b, a);
 		return false;
 	}
-	if (dead) {
+	if (dead && !b->replay) {
 		decode_error(&b->d, at,
 		             "%s: node '%s' of link '%s' is down at that time (action '%s')", what,
 		             node, l->id, dead->by);
@@ -276,7 +278,7 @@ check_link(struct script_build *b, struct state *s, struct script_action *a,
 	if (a->kind == SCRIPT_HEAL && !check_heal(b, s, a, at, by_node))
 		return false;
 	if (a->kind == SCRIPT_CLOSE) {
-		if (!s->cut[a->target][CUT_POWER - 1].cut && !s->open[a->target])
+		if (!s->cut[a->target][CUT_POWER - 1].cut && !s->open[a->target] && !b->replay)
 			decode_error(&b->d, at, "close: link '%s' is closed at that time", l->id);
 		memset(s->cut[a->target], 0, sizeof s->cut[a->target]);
 		s->open[a->target] = false;
@@ -298,31 +300,19 @@ check_up(struct script_build *b, const struct state *s, const struct script_acti
 	return !(p->down && lease_end);
 }
 
+static void
+check_suits(struct script_build *b, const struct script_action *a, const struct yamldoc_node *at)
+{
+	char why[SCRIPT_WHY_MAX];
+	if (!script_suits(b->topo, a, why))
+		decode_error(&b->d, at, "%s", why);
+}
+
 static const struct pwl *
 load_curve(const struct topo *t, uint32_t proc)
 {
 	return proc < t->n_nodes ? &t->nodes[proc].p.load_w
 	                         : &t->modules[proc - t->n_nodes].p.load_w;
-}
-
-static void
-check_settable(struct script_build *b, const struct script_action *a, const struct yamldoc_node *at)
-{
-	const struct topo *t = b->topo;
-	if (a->target >= t->n_nodes && t->modules[a->target - t->n_nodes].p.class != MODULE_FIXED)
-		decode_error(&b->d, at,
-		             "%s: module '%s' is not of class fixed: it takes what its workload "
-		             "takes",
-		             script_action_name(a->kind), proc_id(t, a->target));
-}
-
-static void
-check_firmware(struct script_build *b, const struct script_action *a, const struct yamldoc_node *at)
-{
-	const struct topo *t = b->topo;
-	if (a->target >= t->n_nodes && t->modules[a->target - t->n_nodes].p.class != MODULE_CPU)
-		decode_error(&b->d, at, "%s: module '%s' is not of class cpu: it has no firmware",
-		             script_action_name(a->kind), proc_id(t, a->target));
 }
 
 /* Returns false when a lease ends on a module that is so already. */
@@ -335,7 +325,7 @@ check_plug(struct script_build *b, struct state *s, const struct script_action *
 		return false;
 	if (*plugged == in && lease_end)
 		return false;
-	if (*plugged == in)
+	if (*plugged == in && !b->replay)
 		decode_error(&b->d, at, "%s: module '%s' is %s its slot at that time",
 		             script_action_name(a->kind), proc_id(b->topo, a->target),
 		             in ? "in" : "not in");
@@ -351,7 +341,7 @@ check_level(struct script_build *b, struct state *s, struct script_action *a,
 	if (!check_up(b, s, a, at, lease_end))
 		return false;
 	if (!lease_end)
-		check_settable(b, a, at);
+		check_suits(b, a, at);
 	if (s->procs[n].down)
 		return true;
 	if (lease_end) {
@@ -373,54 +363,7 @@ fault_last_k(const struct script_build *b, const struct script_action *a)
 	return a->k + (int64_t)ceil(a->for_s / topo_step_s(b->topo)) - 1;
 }
 
-/* Actions on a supercapacitor want one, and something to do. */
-static void
-check_supercap(struct script_build *b, const struct script_action *a, const struct yamldoc_node *at)
-{
-	if (a->kind != SCRIPT_AGE && a->kind != SCRIPT_SC_OPEN)
-		return;
-	const struct topo_node *n = &b->topo->nodes[a->target];
-	if (!n->p.has_sc && !n->p.has_store)
-		decode_error(&b->d, at, "%s: node '%s' has no supercapacitor",
-		             script_action_name(a->kind), n->id);
-	if (a->kind == SCRIPT_AGE && isnan(a->with.c_part) && isnan(a->with.esr_part))
-		decode_error(&b->d, at,
-		             "'with: { c: ..., esr: ... }' is missing: what ages, and how much");
-}
-
-/* Faults of sensors want something to do, and a sensor. */
-static void
-check_sensor(struct script_build *b, const struct script_action *a, const struct yamldoc_node *at)
-{
-	const struct topo_node *n = &b->topo->nodes[a->target];
-	bool bias = a->kind == SCRIPT_BIAS;
-	if (!bias && a->kind != SCRIPT_STUCK)
-		return;
-	bool current = bias ? !isnan(a->with.bias_a) || !isnan(a->with.bias_part)
-	                    : a->with.sensor == 1;
-	if (bias && !current && isnan(a->with.bias_v))
-		decode_error(&b->d, at,
-		             "'with: { v: ..., i: ..., gain: ... }' is missing: what is read");
-	else if (current && !n->p.has_feed)
-		decode_error(&b->d, at, "%s: node '%s' has no feed", script_action_name(a->kind),
-		             n->id);
-}
-
-/* A derating wants something to do. */
-static void
-check_derate(struct script_build *b, const struct script_action *a, const struct yamldoc_node *at)
-{
-	const struct topo_node *n = &b->topo->nodes[a->target];
-	if (a->kind != SCRIPT_DERATE)
-		return;
-	if (isnan(a->with.feed_part) && isnan(a->with.ambient_c))
-		decode_error(&b->d, at,
-		             "'with: { feed: ..., ambient: ... }' is missing: what is derated");
-	else if (!isnan(a->with.feed_part) && !n->p.has_feed)
-		decode_error(&b->d, at, "derate: node '%s' has no feed", n->id);
-}
-
-/* Actions on a feed want one, and one at a time; a sag wants an end. */
+/* Actions on a feed come one at a time; a sag wants an end. */
 static void
 check_feed(struct script_build *b, struct state *s, const struct script_action *a,
            const struct yamldoc_node *at)
@@ -432,9 +375,6 @@ check_feed(struct script_build *b, struct state *s, const struct script_action *
 		is = is || a->kind == kinds[i];
 	if (!is)
 		return;
-	if (!b->topo->nodes[a->target].p.has_feed)
-		decode_error(&b->d, at, "%s: node '%s' has no feed", what,
-		             b->topo->nodes[a->target].id);
 	if (a->kind == SCRIPT_SAG && isnan(a->for_s))
 		decode_error(&b->d, at, "sag: 'for:' is missing: a sag is over after some time");
 	for (size_t i = 0; i < 3; i++) {
@@ -448,49 +388,28 @@ check_feed(struct script_build *b, struct state *s, const struct script_action *
 	}
 }
 
-/* What a channel action needs beside its parameters. */
-static void
-check_channel(struct script_build *b, const struct script_action *a, const struct yamldoc_node *at)
-{
-	bool any = false;
-	for (size_t i = 0; i < ACTION_WORDS; i++)
-		any = any || !isnan(action_word(a->kind, &a->with, a->for_s, i));
-	if (a->kind == SCRIPT_DEGRADE && !any)
-		decode_error(&b->d, at,
-		             "degrade: 'with' names nothing that gets worse: loss, delay, "
-		             "jitter, rate or burst");
-	if (a->kind == SCRIPT_FLOOD && !(b->topo->links[a->target].p.channel.rate_bit_s > 0))
-		decode_error(
-			&b->d, at,
-			"flood: the channel of link '%s' has no rate that could be used up; give "
-			"it one in the topology, like channel: { rate: 100Mbit }",
-			b->topo->links[a->target].id);
-}
-
 static bool
 check_fault(struct script_build *b, struct state *s, const struct script_action *a,
-            const struct yamldoc_node *at)
+            const struct yamldoc_node *at, bool lease_end)
 {
 	const struct script_action **latest = fault_of(s, b->topo, a);
 	bool link = a->target_kind == TARGET_LINK;
-	if (!a->ends)
-		check_channel(b, a, at);
 	if (a->ends) {
-		bool there = *latest != NULL;
+		bool there = *latest != NULL || b->replay;
+		if (!there && !lease_end)
+			decode_error(&b->d, at, "%s: '%s' has none at that time that could end",
+			             script_action_name(a->kind),
+			             link ? b->topo->links[a->target].id
+			                  : proc_id(b->topo, a->target));
 		*latest = NULL;
 		return there;
 	}
 	if (!link)
 		check_up(b, s, a, at, false);
-	check_supercap(b, a, at);
-	check_derate(b, a, at);
-	check_sensor(b, a, at);
-	check_feed(b, s, a, at);
-	if (a->kind == SCRIPT_SURGE)
-		check_settable(b, a, at);
-	if (a->kind == SCRIPT_HANG)
-		check_firmware(b, a, at);
-	if (*latest && a->k <= fault_last_k(b, *latest))
+	check_suits(b, a, at);
+	if (!b->replay)
+		check_feed(b, s, a, at);
+	if (!b->replay && *latest && a->k <= fault_last_k(b, *latest))
 		decode_error(&b->d, at, "%s: '%s' has one at that time (action '%s')",
 		             script_action_name(a->kind),
 		             link ? b->topo->links[a->target].id : proc_id(b->topo, a->target),
@@ -516,7 +435,7 @@ check_action(struct script_build *b, struct state *s, size_t i)
 	case RULE_LEVEL:
 		return check_level(b, s, a, at, b->flags[i] & SCRIPT_LEASE_END);
 	case RULE_FAULT:
-		return check_fault(b, s, a, at);
+		return check_fault(b, s, a, at, b->flags[i] & SCRIPT_LEASE_END);
 	case RULE_RELAY:
 		return true;
 	case RULE_PLUG:

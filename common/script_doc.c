@@ -54,6 +54,14 @@ script_print_meaning(FILE *f)
 	      "nothing, for they change nothing in the plant. Refused: a run that goes on or did "
 	      "not end in order, a\n"
 	      "death in the middle of recording a step, and values above what a drill may say.\n"
+	      "\n"
+	      "`voltloom do ACTION TARGET [key=value ...]` does by hand what an action of a "
+	      "timeline does, and `--end`\n"
+	      "ends it (`end: true` in the file). By hand one may also do what does nothing, "
+	      "like a second `heal`;\n"
+	      "`replay:` in the file lets that through, and names the links whose frames that "
+	      "run counted. A command\n"
+	      "is proved by the word of whoever lives at its target.\n"
 	      "\n",
 	      f);
 	fputs("## Searching for a weakness\n"

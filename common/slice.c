@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wire.h"
+
 static int
 copy_pwl(struct pwl *to, const struct pwl *from)
 {
@@ -209,4 +211,46 @@ slice_destroy(struct slice **ps)
 	free(s->cmds);
 	free(s->starts);
 	free(s);
+}
+
+bool
+slice_takes(const struct slice *s, const struct sup_msg *m, struct core_cmd *ret)
+{
+	*ret = (struct core_cmd){ .k = m->k, .kind = m->fault, .chan = -1, .a = m->a, .b = m->b,
+		                  .c = m->c, .d = m->d,        .e = m->e,  .f = m->f };
+	if (m->edge < 0)
+		return m->proc == s->index;
+	for (size_t c = 0; c < s->n_chans; c++) {
+		if (s->chans[c].edge != (uint32_t)m->edge)
+			continue;
+		ret->chan = (int32_t)c;
+		if (ret->kind == CMD_CLOSE && !s->chans[c].is_a)
+			ret->c = -ret->c;
+		return !m->toward || m->toward == s->index + 1;
+	}
+	return false;
+}
+
+int
+slice_tell(struct slice *s, const struct sup_msg *m, struct err *err)
+{
+	struct core_cmd cmd;
+	size_t at = s->n_cmds;
+
+	if (!slice_takes(s, m, &cmd))
+		return 0;
+	struct core_cmd *p = realloc(s->cmds, (s->n_cmds + 1) * sizeof *p);
+	if (!p)
+		return err_set(err, ERR_NOMEM, "%s: out of memory", s->id);
+	s->cmds = p;
+	bool scripted = false;
+	for (size_t i = 0; i < s->n_cmds; i++)
+		scripted = scripted || (p[i].chan == cmd.chan && core_cmd_of_channel(&p[i]));
+	if (cmd.chan >= 0 && !scripted)
+		s->chans[cmd.chan].uncounted = true;
+	for (; at > 0 && p[at - 1].k > cmd.k; at--)
+		p[at] = p[at - 1];
+	p[at] = cmd;
+	s->n_cmds++;
+	return 0;
 }

@@ -28,6 +28,7 @@ struct slice_chan {
 	bool is_a;                    /* this node is the link's end `a` */
 	struct link_params link;
 	double peer_v_init_v;         /* peer's bus at t = 0 */
+	bool uncounted;               /* its frames are not counted for the sake of the script */
 	/* ports */
 	uint32_t input;               /* input of the module */
 	double r_port_ohm;
@@ -84,6 +85,13 @@ struct slice {
 /* The slice of process `index` at its first life; *ret owns all its memory. */
 int slice_from_topo(const struct topo *, uint32_t index, struct slice **ret, struct err *);
 void slice_destroy(struct slice **);
+
+struct sup_msg;
+/* An agreed fault (ACT_FAULT) as a command of this process; false: it does not concern it. */
+bool slice_takes(const struct slice *, const struct sup_msg *, struct core_cmd *ret);
+/* Something done by hand before this life began: among the commands of the script, for those who want to
+ * know what was before them. ERR_NOMEM. */
+int slice_tell(struct slice *, const struct sup_msg *, struct err *);
 
 int slice_write(const struct slice *, const char *path, struct err *);
 int slice_read(const char *path, struct slice **ret, struct err *);

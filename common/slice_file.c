@@ -241,6 +241,7 @@ static const struct field chan_rows[] = {
 	  .off = offsetof(struct slice_chan, link.channel),
 	  .sub = &channel_table },
 	ROW(slice_chan, F64, peer_v_init_v),
+	ROW(slice_chan, BOOL, uncounted),
 	ROW(slice_chan, U32, input),
 	ROW(slice_chan, F64, r_port_ohm),
 	ROW(slice_chan, F64, p_init_w),

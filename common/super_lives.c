@@ -74,6 +74,18 @@ script_command(const struct script_action *a, const struct slice *sl, struct cor
 	return false;
 }
 
+/* In a file that repeats a run, commands of a channel were given by hand: nobody knew of them before. */
+static void
+mark_uncounted(const struct script *script, struct slice *sl)
+{
+	for (size_t c = 0; script->replay && c < sl->n_chans; c++) {
+		sl->chans[c].uncounted = true;
+		for (size_t i = 0; i < script->n_counted; i++)
+			if (sl->chans[c].kind == CHAN_LINK && sl->chans[c].edge == script->counted[i])
+				sl->chans[c].uncounted = false;
+	}
+}
+
 static int
 fill_commands(const struct super *s, struct slice *sl, struct err *err)
 {
@@ -82,6 +94,7 @@ fill_commands(const struct super *s, struct slice *sl, struct err *err)
 	sl->cmds = calloc(s->script->n, sizeof *sl->cmds);
 	if (!sl->cmds)
 		return err_set(err, ERR_NOMEM, "out of memory");
+	mark_uncounted(s->script, sl);
 	for (size_t i = 0; i < s->script->n; i++)
 		if (script_command(&s->script->actions[i], sl, &sl->cmds[sl->n_cmds]))
 			sl->n_cmds++;

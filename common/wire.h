@@ -103,7 +103,9 @@ struct sup_msg {
 	/* ACT_FAULT: on an edge (>= 0) or on process `proc` */
 	int32_t edge;
 	uint32_t fault;    /* enum core_cmd_kind */
+	uint32_t toward;   /* the one end of the edge that gets it, process index + 1; 0: both */
 	double a, b, c;    /* as in struct core_cmd; CMD_CLOSE: c is seen from the link's end a */
+	double d, e, f;
 	uint64_t overruns; /* SM_ALIVE, SM_DONE */
 	uint32_t n_starters;
 	uint32_t starters[SUP_STARTERS_MAX];

@@ -424,7 +424,7 @@ module_core_mcu(struct module_core *c, enum mcu_change change)
 static void
 module_core_command(struct module_core *c, const struct core_cmd *cmd, struct core_events *ev)
 {
-	core_event_add(ev, cmd->k, EV_FAULT, -1, cmd->kind, cmd->a, cmd->b, 0);
+	core_event_fault(ev, cmd, 0);
 	switch (cmd->kind) {
 	case CMD_LOAD:
 	case CMD_SURGE:
@@ -438,6 +438,8 @@ module_core_command(struct module_core *c, const struct core_cmd *cmd, struct co
 			module_core_mcu(c, mcu_command(&c->mcu, cmd, ev));
 		break;
 	case CMD_PLUG:
+		if (c->plugged)
+			break;
 		/* Without power in between nothing hangs. */
 		if (c->ops->hang && !mcu_runs(&c->mcu)) {
 			mcu_init(&c->mcu, &c->params->mcu, c->slice->step_ns);

@@ -19,13 +19,6 @@ const struct node_comm_field node_comm_fields[NODE_COMM_FIELDS] = {
 	{ "adjacent", "1" },
 };
 
-bool
-node_comm_only(const struct core_cmd *cmd)
-{
-	return (cmd->kind >= CMD_DEGRADE && cmd->kind <= CMD_FLOOD) ||
-	       ((cmd->kind == CMD_CUT || cmd->kind == CMD_HEAL) && cmd->a == CUT_CHANNEL);
-}
-
 /* ---- life ----------------------------------------------------------------------------------- */
 
 static int64_t
@@ -95,7 +88,7 @@ room(const struct node_comm *c, const struct slice *s)
 {
 	struct channel_params most = c->own;
 
-	for (size_t i = 0; i < s->n_cmds; i++) {
+	for (size_t i = 0; !s->chans[c->chan].uncounted && i < s->n_cmds; i++) {
 		struct channel_params p = c->own;
 		if (s->cmds[i].chan != c->chan)
 			continue;
@@ -138,8 +131,8 @@ node_comm_init(struct node_comm *c, const struct slice *s, size_t chan, int64_t 
 	c->down_k = s->start_k > 0 ? s->start_k : 0;
 	c->silence_k = MISSING * c->hello_k;
 	c->stale_k = MISSING * control_k;
-	for (size_t i = 0; i < s->n_cmds; i++)
-		if (s->cmds[i].chan == c->chan && node_comm_only(&s->cmds[i]))
+	for (size_t i = 0; !ch->uncounted && i < s->n_cmds; i++)
+		if (s->cmds[i].chan == c->chan && core_cmd_of_channel(&s->cmds[i]))
 			c->recorded = true;
 	if (channel_init(&c->channel, &c->own, room(c, s), s->seed, ch->id, s->incarnation,
 	                 ch->is_a) < 0)

@@ -58,8 +58,6 @@ void node_comm_input(struct node_comm *, int64_t k, const struct core_in *);
 const struct frame *node_comm_next(struct node_comm *, int64_t k);
 /* CMD_CUT, CMD_HEAL, CMD_CLOSE and the commands of the channel, at step k before its frames. */
 void node_comm_command(struct node_comm *, int64_t k, const struct core_cmd *);
-/* Whether a command is for the channel alone. */
-bool node_comm_only(const struct core_cmd *);
 
 /* Frames of step k without emulation: whether the message says HELLO or STATE. */
 static inline void

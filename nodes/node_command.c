@@ -14,7 +14,7 @@ node_command_catch_up(struct node_core *c, int64_t k)
 		if (cmd->chan < 0 || (size_t)cmd->chan >= c->n_links)
 			continue;
 		node_comm_command(&c->comms[cmd->chan], k, cmd);
-		if (node_comm_only(cmd))
+		if (core_cmd_of_channel(cmd))
 			continue;
 		if (cmd->kind == CMD_CUT)
 			c->links[cmd->chan].cut = true;
@@ -158,7 +158,7 @@ node_command_bus(struct node_core *c, const struct core_cmd *cmd, struct core_ev
 	default:
 		break;
 	}
-	core_event_add(ev, cmd->k, EV_FAULT, -1, cmd->kind, cmd->a, cmd->b, booked_j);
+	core_event_fault(ev, cmd, booked_j);
 }
 
 /* The contactors of a link, its channel, or both. */
@@ -167,8 +167,8 @@ node_command_link(struct node_core *c, const struct core_cmd *cmd, struct core_e
 {
 	size_t l = (size_t)cmd->chan;
 
-	if (node_comm_only(cmd))
-		core_event_add(ev, cmd->k, EV_FAULT, cmd->chan, cmd->kind, cmd->a, cmd->b, cmd->c);
+	if (core_cmd_of_channel(cmd))
+		core_event_fault(ev, cmd, 0);
 	else
 		node_link_command(&c->links[l], node_core_bus(c, l), cmd, ev);
 	node_comm_command(&c->comms[l], cmd->k, cmd);

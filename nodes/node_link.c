@@ -236,7 +236,7 @@ node_link_command(struct node_link *l, struct node_plant *p, const struct core_c
 	bool can_close = l->live && l->state == LINK_END_OPEN && (l->heard || cmd->k == 0) &&
 	                 l->opened_k < cmd->k;
 
-	core_event_add(ev, cmd->k, EV_FAULT, l->chan, cmd->kind, cmd->a, cmd->b, 0);
+	core_event_fault(ev, cmd, 0);
 	switch (cmd->kind) {
 	case CMD_CUT:
 		l->cut = true;
