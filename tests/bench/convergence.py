@@ -44,8 +44,10 @@ island has no feed, and what ngspice gives up.
 
 {table}
 Buses and cables are of second order. Converters hold their duties, and modules their powers, for a sub-step or a step: first
-order. Worst: {worst}. Without a supercapacitor a bus of 15 mF swings against a cable of 2 uH with a period of 1 ms, of which a step of 100 us
-resolves what it can; where that matters, `step: 50us`.
+order. Worst: {worst}.
+
+Ramps are as short as 10 us here (100 us in the reference cases), and without a supercapacitor a bus of 15 mF swings against a cable
+of 2 uH with a period of 1 ms, of which a step of 100 us resolves what it can; where that matters, `step: 50us`.
 """
 
 
