@@ -33,14 +33,29 @@ clip(const struct conv_params *c, double x, double in_v, double out_v, bool *lim
 	return x > hi ? hi : x < lo ? lo : x;
 }
 
+/* The power that the link's limit leaves of a set-point. */
+static double
+within_limit(const struct link_params *l, double far_v, double set_w)
+{
+	double most_a = l->limit_a, i = cable_a(l->r_ohm, far_v, set_w);
+
+	if (!(most_a > 0) || fabs(i) <= most_a)
+		return set_w;
+	i = i > 0 ? most_a : -most_a;
+	return i * (far_v + l->r_ohm * i);
+}
+
 /* Output, link current and inductor current that this set-point leads to. */
 static void
-follow(const struct conv_params *c, double cable_ohm, double set_w, double in_v,
+follow(const struct conv_params *c, const struct link_params *l, double set_w, double in_v,
        struct link_conv_state *s)
 {
 	enum { ROUNDS = 60 }; /* the limits contract by kp cable_ohm, 0.3 for 10 mOhm */
-	double far_v = s->out_v, set_a = set_w / LINK_CONV_KNEE_V;
+	double far_v = s->out_v, cable_ohm = l->r_ohm, may_w = within_limit(l, far_v, set_w);
+	bool beyond = may_w != set_w;
+	double set_a = may_w / LINK_CONV_KNEE_V;
 
+	set_w = may_w;
 	if (far_v > LINK_CONV_KNEE_V && in_v > LINK_CONV_KNEE_V) {
 		double i = cable_a(cable_ohm, far_v, set_w), out_v = far_v + cable_ohm * i;
 		set_a = out_v + c->r_ohm * i <= in_v ? i : boosting_a(c, in_v, set_w);
@@ -54,18 +69,19 @@ follow(const struct conv_params *c, double cable_ohm, double set_w, double in_v,
 			s->out_v = far_v + cable_ohm * s->link_a;
 		}
 	}
+	s->limited = s->limited || beyond;
 }
 
 struct link_conv_state
-link_conv_at(const struct conv_params *c, double cable_ohm, double set_w, bool closed, double in_v,
-             double far_v)
+link_conv_at(const struct conv_params *c, const struct link_params *l, double set_w, bool closed,
+             double in_v, double far_v)
 {
 	struct link_conv_state s = { .out_v = far_v };
 
 	if (!(in_v >= LINK_CONV_OFF_V))
 		return s;
 	if (closed && far_v > 0)
-		follow(c, cable_ohm, set_w, in_v, &s);
+		follow(c, l, set_w, in_v, &s);
 	/* Beyond this the output leg switches too. */
 	bool boosts = s.out_v + c->r_ohm * s.inductor_a > in_v;
 	double sw_v = boosts && s.out_v > in_v ? s.out_v : in_v;

@@ -7,7 +7,7 @@
  *   v_o i = P, v_o = v_f + R_l i
  *   v_o + R I <= v_in:  I = i;  else I (v_in - R I) = P
  *   p_in = P + R I^2 + P_q + v_in (K_sw f |I| + C_oss v_sw f/2)
- * and I within its limits; then P is what I makes of it.
+ * and |i| within the link's limit, I within its own; then P is what they make of it.
  */
 #ifndef VL_LINK_CONV_H
 #define VL_LINK_CONV_H
@@ -30,8 +30,8 @@ struct link_conv_state {
 	bool limited;      /* gives less than its set-point */
 };
 
-/* set_w: into the link. `closed`: else the output is at far_v and carries nothing. */
-struct link_conv_state link_conv_at(const struct conv_params *, double cable_ohm, double set_w,
-                                    bool closed, double in_v, double far_v);
+/* Of the link its cable and its limit. set_w: into the link. `closed`: else the output is at far_v and carries nothing. */
+struct link_conv_state link_conv_at(const struct conv_params *, const struct link_params *,
+                                    double set_w, bool closed, double in_v, double far_v);
 
 #endif

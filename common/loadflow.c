@@ -158,7 +158,7 @@ conv_at(const struct loadflow *l, size_t i, double in_v, double far_v)
 	const struct topo_link *k = &l->topo->links[i];
 	double into_w = k->conv.node == k->a ? l->conv_w[i] : -l->conv_w[i];
 	bool closed = link_closed(l, i) && l->m->live[conv_far(k)];
-	return link_conv_at(&k->conv.conv, k->p.r_ohm, into_w, closed, in_v, far_v);
+	return link_conv_at(&k->conv.conv, &k->p, into_w, closed, in_v, far_v);
 }
 
 /* What each side sees; slopes by differences, each side's against its own voltage. */

@@ -150,6 +150,8 @@ struct link_params {
 	double l_eff_h;            /* inductance used by the line model (>= l_h), see allow_l_inflation */
 	double fuse_a;             /* 0: none */
 	double fuse_i2t_a2s;       /* let-through above the rating */
+	double limit_a;            /* largest continuous current, either direction; 0: none */
+	double limit_gain_per_s, limit_max; /* of the price that holds it (link_limit.h); 0: by its converter */
 	double precharge_ohm;
 	double precharge_s;        /* given up after this time; 0: never */
 	double precharge_j;        /* what its resistor bears before it has to cool; 0: anything */

@@ -239,6 +239,18 @@ check_loops(struct build *b, const struct conv_params *c, double c_out_f,
 	return true;
 }
 
+static void
+check_limit(struct build *b, const struct build_link *l)
+{
+	const struct link_params *p = &l->t.p;
+	if (l->bad || !(p->limit_a > 0) || !(p->fuse_a > 0) || p->limit_a < p->fuse_a)
+		return;
+	struct diag *d = decode_error(
+		&b->d, l->place, "link '%s': limit %.4g A is not below the rating of its fuse, %.4g A",
+		l->t.id, p->limit_a, p->fuse_a);
+	diag_help(d, "a smaller limit, a larger fuse, or fuse: none");
+}
+
 /* As check_kappa(), for the capacitor that such a link has instead of the bus. */
 static void
 check_link_conv(struct build *b, const struct build_link *l)
@@ -415,8 +427,10 @@ build_check(struct build *b)
 		check_conv(b, &b->nodes[i]);
 		check_store(b, &b->nodes[i]);
 	}
-	for (size_t i = 0; i < b->n_links; i++)
+	for (size_t i = 0; i < b->n_links; i++) {
+		check_limit(b, &b->links[i]);
 		check_link_conv(b, &b->links[i]);
+	}
 	for (size_t i = 0; i < b->n_modules; i++)
 		check_module(b, &b->modules[i]);
 	if (!b->skip_islands)

@@ -143,6 +143,10 @@ add_link(struct sha256 *h, const struct topo_link *l)
 	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
 		add_real(h, reals[i]);
 	add_u64(h, p->open);
+	if (p->limit_a > 0) {
+		add_text(h, "limit");
+		add_real(h, p->limit_a);
+	}
 	if (p->has_channel)
 		add_channel(h, &p->channel);
 	if (l->has_conv) {

@@ -406,6 +406,16 @@ static const struct field fields_link[] = {
 	  .hi = 1e9,
 	  .doc = "curve of the e-fuse: it trips when the integral of i^2 - fuse^2 reaches this; "
 	         "without it fuse^2 x 1 s" },
+	{ .key = "limit",
+	  .type = FIELD_NUMBER,
+	  .unit = UNIT_AMPERE,
+	  .offset = offsetof(struct build_link, t.p.limit_a),
+	  .lo = 0.1,
+	  .hi = 5000,
+	  .may_be_none = true,
+	  .dflt = "none",
+	  .doc = "largest continuous current, either direction, below the fuse: held by the link's "
+	         "converter where it has one, else by re-dispatching the feeds; or none" },
 	NUMBER(struct build_link, "precharge", t.p.precharge_ohm, UNIT_OHM, 1e-3, 100, "0.5Ohm",
 	       "pre-charge resistor when the link closes"),
 	NUMBER(struct build_link, "precharge_time", t.p.precharge_s, UNIT_SECOND, 1e-3, 1e4, "10s",

@@ -91,9 +91,12 @@ static double
 node_conv_follow(const struct node_conv *c, double power_w, double bus_v)
 {
 	const double vo = c->out.v_v;
+	const double most_w = c->link_limit_a * (vo > 0 ? vo : 0);
 	/* Behind the inductor: d2 v_o in the steady state. */
 	double behind_v = bus_v - c->r_ohm * c->i_a, hi, lo, x;
 
+	if (c->link_limit_a > 0)
+		power_w = power_w > most_w ? most_w : power_w < -most_w ? -most_w : power_w;
 	behind_v = vo < behind_v ? vo : behind_v;
 	x = power_w / (behind_v > LINK_CONV_KNEE_V ? behind_v : LINK_CONV_KNEE_V);
 	hi = LINK_CONV_HIGH_V - vo < bus_v - LINK_CONV_LOW_V ? LINK_CONV_HIGH_V - vo : bus_v - LINK_CONV_LOW_V;

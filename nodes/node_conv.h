@@ -37,6 +37,7 @@ struct node_conv {
 	double k_sw; /* K_sw f: input current per ampere of I */
 	double c_sw; /* C_oss f/2, S */
 	double v_ref_v;
+	double link_limit_a; /* NODE_CONV_LINK: largest current into or out of the link; 0: none */
 	struct node_plant out;
 	/* of this step, per sub-step */
 	double load_a[TOPO_SUBSTEPS_MAX]; /* drawn from the output; negative: a source */

@@ -40,10 +40,11 @@ node_create_convs(struct node_core *c)
 		struct link_conv_state at = { .out_v = s->init_v_v };
 		/* `initial: steady`: it has followed its set-point all along. */
 		if (s->start_k == 0 && s->node.steady && ch->link.i_init_a != 0)
-			at = link_conv_at(&p->conv, ch->link.r_ohm, pwl_at(&p->power_w, 0), true,
+			at = link_conv_at(&p->conv, &ch->link, pwl_at(&p->power_w, 0), true,
 			                  s->init_v_v, ch->peer_v_init_v);
 		node_conv_init(v, NODE_CONV_LINK, &p->conv, c->dt_s, s->substeps, at.out_v);
 		v->i_a = at.inductor_a;
+		v->link_limit_a = ch->link.limit_a;
 		c->ends[p->chan] = v;
 		pwl_track_init(&c->powers[p->chan], &p->power_w);
 	}

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "link_conv.h"
 #include "tests/support/small_mesh.h"
 #include "tests/support/solver_loop.h"
 
@@ -16,9 +17,9 @@ struct pair {
 	struct solver_loop *l;
 };
 
-/* Power 0, from 50 ms on p1_w, from 150 ms on p2_w. */
+/* Power 0, from 50 ms on p1_w, from 150 ms on p2_w; limit_a: of the link, 0: none. */
 static void
-make(struct pair *p, double p1_w, double p2_w, bool feed1)
+make_limited(struct pair *p, double p1_w, double p2_w, bool feed1, double limit_a)
 {
 	struct err err = ERR_INIT;
 
@@ -34,6 +35,7 @@ make(struct pair *p, double p1_w, double p2_w, bool feed1)
 	p->power[2] = (struct pwl_point){ .at_ns = 150000000, .level = p2_w };
 	struct topo_link *k = &p->m.links[0];
 	k->p.fuse_a = 0;
+	k->p.limit_a = limit_a;
 	k->has_conv = true;
 	k->conv.node = 0;
 	k->conv.conv = (struct conv_params){ .l_h = 10e-6,
@@ -50,6 +52,12 @@ make(struct pair *p, double p1_w, double p2_w, bool feed1)
 	p->l = NULL;
 	ck_assert_int_eq(
 		solver_loop_create(&p->m.topo, &node_core_ops, &module_core_ops, &p->l, &err), 0);
+}
+
+static void
+make(struct pair *p, double p1_w, double p2_w, bool feed1)
+{
+	make_limited(p, p1_w, p2_w, feed1, 0);
 }
 
 static void
@@ -107,6 +115,60 @@ START_TEST(test_holds_its_limits)
 }
 END_TEST
 
+/* A link limit of 12 A (some 580 W) below set-points of +-1 kW, through zero: 10 ms after a step the
+ * cable carries 12 A, either way, and stays there; also while the far bus sags under a short of 0.5 Ohm. */
+START_TEST(test_holds_the_links_limit)
+{
+	const double limit_a = 12;
+	struct pair p;
+
+	make_limited(&p, 1000, -1000, true, limit_a);
+	until(&p, 0.06);
+	for (; solver_loop_k(p.l) < 1500; solver_loop_step(p.l)) {
+		int64_t k = solver_loop_k(p.l);
+		if (k == 1000)
+			solver_loop_command(p.l, 1, k,
+			                    (struct core_cmd){ .k = k, .kind = CMD_SHORT, .chan = -1, .a = 0.5, .b = 20e-3 });
+		/* C_o empties into a bus that falls: 25 A for some ms, then C_o dv/dt. */
+		if ((k >= 1000 && k < 1100) || (k >= 1200 && k < 1300))
+			continue;
+		double i = solver_loop_get(p.l, 0, "link.l0.i_avg");
+		ck_assert_msg(fabs(i - limit_a) <= 0.02 * limit_a, "%g A at %lld", i, (long long)k);
+	}
+	until(&p, 0.16);
+	for (; solver_loop_k(p.l) < 3000; solver_loop_step(p.l))
+		ck_assert_double_eq_tol(solver_loop_get(p.l, 0, "link.l0.i_avg"), -limit_a, 0.05);
+	solver_loop_destroy(&p.l);
+}
+END_TEST
+
+/* The same in the plan: what a settled converter carries, bucking and boosting, is the limit; below
+ * it the limit does nothing. */
+START_TEST(test_limit_at_rest)
+{
+	struct pair p;
+	struct link_params with, without;
+
+	make(&p, 0, 0, true);
+	const struct conv_params *c = &p.m.links[0].conv.conv;
+	with = without = p.m.links[0].p;
+	with.limit_a = 12;
+	for (double far_v = 46; far_v <= 50; far_v += 1)
+		for (double w = -2000; w <= 2000; w += 100) {
+			struct link_conv_state a = link_conv_at(c, &without, w, true, 48, far_v);
+			struct link_conv_state b = link_conv_at(c, &with, w, true, 48, far_v);
+			ck_assert_double_le(fabs(b.link_a), 12 + 1e-9);
+			if (fabs(a.link_a) > 12) {
+				ck_assert(b.limited);
+				ck_assert_double_eq_tol(b.link_a, copysign(12, a.link_a), 1e-9);
+			} else {
+				ck_assert_double_eq(a.link_a, b.link_a);
+			}
+		}
+	solver_loop_destroy(&p.l);
+}
+END_TEST
+
 /* Node 1 lives from the link alone: 700 W hold its bus, more would lift it above the limit. */
 START_TEST(test_limits_the_far_bus)
 {
@@ -157,6 +219,8 @@ main(void)
 
 	tcase_add_test(tc, test_follows_through_zero);
 	tcase_add_test(tc, test_holds_its_limits);
+	tcase_add_test(tc, test_holds_the_links_limit);
+	tcase_add_test(tc, test_limit_at_rest);
 	tcase_add_test(tc, test_limits_the_far_bus);
 	tcase_add_test(tc, test_open_and_closed_again);
 	suite_add_tcase(s, tc);
