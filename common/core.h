@@ -79,6 +79,10 @@ struct wave {
 	 * this link's end in it, what is known of its gain. */
 	bool has_calib;
 	double cal_window, cal_i_a, cal_e;
+	/* STATE of a mesh with limited links (nodes/node_limit.h): offset of the sender's share, with the
+	 * price of this link, and its share less the offset. */
+	bool has_offset;
+	double st_offset, st_level;
 	double m[TOPO_SUBSTEPS_MAX];  /* V, one per sub-step, `substeps` of them are used */
 };
 
@@ -215,7 +219,9 @@ core_cmd_of_channel(const struct core_cmd *cmd)
 	X(EV_HANG, "mcu.hang", "node")          /* its firmware stops */                                   \
 	X(EV_WATCHDOG, "watchdog.reset", "node") /* a: 1 the watchdog, 0 by hand */                        \
 	X(EV_MCU_UP, "mcu.up", "node")          /* its firmware runs again */                              \
-	X(EV_DERATED, "derated", "node")        /* a: 1 begins, 0 ends, b: part of the current limits that is left */
+	X(EV_DERATED, "derated", "node")        /* a: 1 begins, 0 ends, b: part of the current limits that is left */ \
+	X(EV_LINK_LIMITED, "link.limited", "link") /* feeds are re-dispatched for its limit; a: 1 begins, 0 ends, b: current, c: limit A, d: price */ \
+	X(EV_LINK_OVER, "link.over", "link")    /* over its limit all the same; a: 1 begins, 0 ends, b: current, c: limit A, d: price */
 
 enum event_code {
 	EV_NONE_,

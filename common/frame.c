@@ -5,10 +5,12 @@
 #include <math.h>
 #include <string.h>
 
-enum { VERSION = 1, HEAD_BYTES = 12, STATE_BYTES = 4 + 3 * 8, CALIB_BYTES = 3 * 8, CRC_BYTES = 4 };
+enum { VERSION = 1, HEAD_BYTES = 12, STATE_BYTES = 4 + 3 * 8, CALIB_BYTES = 3 * 8, OFFSET_BYTES = 2 * 8,
+       CRC_BYTES = 4 };
 
 static const size_t payload_bytes[FRAME_TYPES_] = { [FRAME_STATE] = STATE_BYTES,
-	                                           [FRAME_CALIB] = CALIB_BYTES };
+	                                           [FRAME_CALIB] = CALIB_BYTES,
+	                                           [FRAME_OFFSET] = OFFSET_BYTES };
 
 /* Four bits at a time: 0x82f63b78, the polynomial with its bits reversed, divided by each nibble.
  */
@@ -90,6 +92,9 @@ frame_pack(const struct frame *f, uint8_t buf[FRAME_MAX])
 		p = put_real(p, f->cal_window);
 		p = put_real(p, f->cal_i_a);
 		p = put_real(p, f->cal_e);
+	} else if (f->type == FRAME_OFFSET) {
+		p = put_real(p, f->offset);
+		p = put_real(p, f->level);
 	}
 	put32(p, frame_crc(buf, (size_t)(p - buf)));
 	return len;
@@ -122,8 +127,12 @@ frame_unpack(const uint8_t *buf, size_t len, struct frame *f, struct err *err)
 		f->cal_window = get_real(p);
 		f->cal_i_a = get_real(p + 8);
 		f->cal_e = get_real(p + 16);
+	} else if (f->type == FRAME_OFFSET) {
+		f->offset = get_real(p);
+		f->level = get_real(p + 8);
 	}
-	const double reals[] = { f->v_v, f->dv_v, f->x, f->cal_window, f->cal_i_a, f->cal_e };
+	const double reals[] = { f->v_v, f->dv_v, f->x, f->cal_window, f->cal_i_a, f->cal_e,
+		                 f->offset, f->level };
 	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
 		if (!isfinite(reals[i]))
 			return err_set(err, ERR_PROTO, "frame: a value is not finite");

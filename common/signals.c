@@ -15,7 +15,7 @@ static const char *const group_names[N_GROUPS] = { "node", "feed", "conv", "sc",
 static const char *const group_ids[N_GROUPS] = { "node", "node", "node", "node", "link", "module",
 	                                           NULL };
 
-enum source { OF_FIELD, OF_INPUT, OF_LINK, OF_LINK_OPEN, OF_LINK_CONV, OF_LINK_END, OF_CALIB,
+enum source { OF_FIELD, OF_INPUT, OF_LINK, OF_LINK_OPEN, OF_LINK_CONV, OF_LINK_END, OF_LINK_PRICE, OF_CALIB, OF_OFFSET,
 	      OF_SHARE, OF_LEDGER };
 
 static const struct row {
@@ -35,6 +35,7 @@ static const struct row {
 	{ GROUP_NODE, "dv", "V", OF_FIELD, "dv", 0 },
 	{ GROUP_NODE, "di", "V", OF_FIELD, "di", 0 },
 	{ GROUP_NODE, "x", "1", OF_FIELD, "x", 0 },
+	{ GROUP_NODE, "offset", "1", OF_OFFSET, "offset", 0 },
 	{ GROUP_NODE, "calib_rank", "1", OF_CALIB, "calib_rank", 0 },
 	{ GROUP_NODE, "calib_unknowns", "1", OF_CALIB, "calib_unknowns", 0 },
 	{ GROUP_NODE, "calib_sigma", "1", OF_CALIB, "calib_sigma", 0 },
@@ -56,6 +57,7 @@ static const struct row {
 	{ GROUP_LINK, "i", "A", OF_LINK, "i", 0 },
 	{ GROUP_LINK, "i_avg", "A", OF_LINK, "i_avg", 0 },
 	{ GROUP_LINK, "open", "1", OF_LINK_OPEN, "state", 0 },
+	{ GROUP_LINK, "price", "1", OF_LINK_PRICE, "price", 0 },
 	{ GROUP_LINK, "conv_vo", "V", OF_LINK_CONV, "conv_vo", 0 },
 	{ GROUP_LINK, "conv_i", "A", OF_LINK_CONV, "conv_i", 0 },
 	{ GROUP_LINK, "conv_p", "W", OF_LINK_CONV, "conv_p", 0 },
@@ -326,6 +328,8 @@ add_one(struct signal_list *l, const struct row *row, size_t i, struct err *err)
 		s.proc[1] = t->links[i].b;
 		if (row->source == OF_LINK_CONV)
 			s.proc[0] = s.proc[1] = t->links[i].conv.node;
+		if (row->source == OF_LINK_PRICE)
+			s.proc[1] = s.proc[0];
 		snprintf(s.field, sizeof s.field, "link.%s.%s", id, row->field);
 	} else {
 		s.proc[0] = s.proc[1] = i + (row->group == GROUP_MODULE ? t->n_nodes : 0);
@@ -366,7 +370,11 @@ add_matches(struct signal_list *l, const struct row *row, const struct wanted *w
 			continue;
 		if (row->source == OF_LINK_CONV && !t->links[i].has_conv)
 			continue;
+		if (row->source == OF_LINK_PRICE && !(t->links[i].p.limit_gain_per_s > 0))
+			continue;
 		if (row->source == OF_CALIB && !t->nodes[i].p.calibrates)
+			continue;
+		if (row->source == OF_OFFSET && !t->nodes[i].p.offsets)
 			continue;
 		if (row->source == OF_INPUT) {
 			rc = add_inputs(l, row, &t->modules[i], t->n_nodes + i, w->part[3], &hit,
@@ -386,6 +394,8 @@ add_matches(struct signal_list *l, const struct row *row, const struct wanted *w
 		return err_set(err, ERR_NOTFOUND,
 		               row->source == OF_CALIB
 		                       ? "signal '%s': this node has no feed, or 'calibration' is off"
+		               : row->source == OF_OFFSET || row->source == OF_LINK_PRICE
+		                       ? "signal '%s': no limit of a link is held by feeds here"
 		               : row->group == GROUP_FEED
 		                       ? "signal '%s': this node has no feed"
 		               : row->group == GROUP_CONV
@@ -588,7 +598,9 @@ signal_at(struct signal_list *l, size_t i, int64_t k, double *ret)
 	case OF_INPUT:
 	case OF_LINK_CONV:
 	case OF_LINK_END:
+	case OF_LINK_PRICE:
 	case OF_CALIB:
+	case OF_OFFSET:
 		return value(l, s, 0, k, ret);
 	case OF_LINK:
 	case OF_LINK_OPEN:

@@ -3,6 +3,7 @@
  *
  *   node.<id>.{v,v_min,v_max,v_sc,loading,dv,di,x}      feed.<node>.{i,loading,share,state}
  *   with `calibration: on` node.<id>.{calib_rank,calib_unknowns,calib_sigma}, feed.<node>.calib
+ *   where links have limits that feeds hold node.<id>.offset, link.<id>.price of these links
  *   conv.<node>.{vo,i,p}    (i: of the inductor, from the bus to the output; p: into its load)
  *   sc.<node>.{v,soc,p,i,slow_p}  supercapacitor behind a converter (p: into the bus, i: into it)
  *   link.<id>.{i,i_avg,open}, with a converter link.<id>.{conv_vo,conv_i,conv_p,conv_set_p} as recorded

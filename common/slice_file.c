@@ -177,6 +177,7 @@ static const struct field node_rows[] = {
 	ROW_MAP(node_params, sensor, sensor_table),
 	ROW(node_params, BOOL, calibrates),
 	ROW_MAP(node_params, thermal, thermal_table),
+	ROW(node_params, BOOL, offsets),
 	ROW_MAP(node_params, trip, trip_table),
 	ROW_MAP(node_params, mcu, mcu_table),
 	ROW_LIST(node_params, "load_w", load_w.p, load_w.n, TOPO_PWL_MAX, pwl_table),

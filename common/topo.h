@@ -122,6 +122,7 @@ struct node_params {
 	double v_nom_v;            /* set-point of the distributed control */
 	bool sensors_realistic;    /* what its firmware sees: 12 bits, noise, gain and offset errors */
 	struct sensor_params sensor;
+	bool offsets;              /* exchanges offsets of shares: feeds hold limits of links (link_limit.h) */
 	bool calibrates;           /* estimates the gains of its current sensors (docs/models/calibration.md) */
 	struct thermal_params thermal;
 	struct trip_params trip;

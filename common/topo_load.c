@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "link_limit.h"
 #include "topo_build.h"
 #include "topo_steady.h"
 
@@ -316,6 +317,8 @@ topo_load(const char *path, struct diag_list *diags, struct topo **ret, struct e
 	else if (hand_over(b, t))
 		rc = err_set(err, ERR_NOMEM, "%s: out of memory", path);
 	else
+		rc = link_limit_resolve(t, err);
+	if (!rc)
 		rc = topo_steady(t, diags, err);
 	if (!rc)
 		rc = topo_hash(t, err);

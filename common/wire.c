@@ -24,6 +24,9 @@ static const size_t wave_doubles[] = { D(wave.v_v), D(wave.c_r_f), D(wave.st_v_v
 /* Behind the m[] of a wave, when its sender calibrates: the length tells. */
 static const size_t calib_doubles[] = { D(wave.cal_window), D(wave.cal_i_a), D(wave.cal_e) };
 enum { CALIB_DOUBLES = sizeof calib_doubles / sizeof *calib_doubles };
+/* And behind these, where links have limits. */
+static const size_t offset_doubles[] = { D(wave.st_offset), D(wave.st_level) };
+enum { OFFSET_DOUBLES = sizeof offset_doubles / sizeof *offset_doubles };
 static const size_t offer_doubles[] = { D(offer.v_v), D(offer.i_max_a), D(offer.v_ref_v) };
 static const size_t answer_doubles[] = { D(answer.energy_j), D(answer.v_in_v), D(answer.v_v),
 	                                 D(answer.i_a),      D(answer.p_w),    D(answer.throughput),
@@ -125,6 +128,8 @@ wire_pack(const struct link_msg *m, uint32_t substeps, uint8_t buf[WIRE_MSG_MAX]
 		p = put64(p, bits_at(m, offsetof(struct link_msg, core.wave.m) + 8 * i));
 	for (size_t i = 0; m->type == LM_WAVE && m->core.wave.has_calib && i < CALIB_DOUBLES; i++)
 		p = put64(p, bits_at(m, calib_doubles[i]));
+	for (size_t i = 0; m->type == LM_WAVE && m->core.wave.has_offset && i < OFFSET_DOUBLES; i++)
+		p = put64(p, bits_at(m, offset_doubles[i]));
 	return (size_t)(p - buf);
 }
 
@@ -139,6 +144,16 @@ get_double(struct link_msg *m, size_t offset, const uint8_t *p, bool nan_ok, str
 		               type_names[m->type], (long long)m->step);
 	memcpy((char *)m + offset, &d, 8);
 	return 0;
+}
+
+/* What a wave has behind its m[]; false: no wave is that long. */
+static bool
+get_extras(struct wave *w, size_t extra)
+{
+	w->has_calib = extra >= 8 * CALIB_DOUBLES;
+	extra -= w->has_calib ? 8 * CALIB_DOUBLES : 0;
+	w->has_offset = extra == 8 * OFFSET_DOUBLES;
+	return extra == 0 || w->has_offset;
 }
 
 static int
@@ -160,13 +175,31 @@ get_header(const uint8_t *buf, size_t len, uint32_t substeps, struct link_msg *m
 		return err_set(err, ERR_PROTO, "%s: step %lld is negative", type_names[m->type],
 		               (long long)m->step);
 	size_t want = HEADER_BYTES + payload_bytes(m->type, substeps);
-	bool calib = m->type == LM_WAVE && len == want + 8 * CALIB_DOUBLES;
+	bool fits = len == want;
 	if (m->type == LM_WAVE)
-		m->core.wave.has_calib = calib;
-	if (len != want && !calib)
+		fits = len >= want && get_extras(&m->core.wave, len - want);
+	if (!fits)
 		return err_set(err, ERR_PROTO, "%s has %zu bytes, expected %zu", type_names[m->type], len,
 		               want);
 	return 0;
+}
+
+/* What may stand behind the m[] of a wave; 0 where it is not there. */
+static int
+get_extra(struct link_msg *m, bool there, const size_t *at, size_t n, const uint8_t **p,
+          struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		memset((char *)m + at[i], 0, 8);
+		if (!there)
+			continue;
+		if (rc == 0)
+			rc = get_double(m, at[i], *p, false, err);
+		*p += 8;
+	}
+	return rc;
 }
 
 int
@@ -202,12 +235,10 @@ wire_unpack(const uint8_t *buf, size_t len, uint32_t substeps, struct link_msg *
 		rc = get_double(m, offsetof(struct link_msg, core.wave.m) + 8 * i, p, false, err);
 	if (m->type != LM_WAVE)
 		return rc;
-	for (size_t i = 0; i < CALIB_DOUBLES; i++, p += 8) {
-		if (!m->core.wave.has_calib)
-			memset((char *)m + calib_doubles[i], 0, 8);
-		else if (rc == 0)
-			rc = get_double(m, calib_doubles[i], p, false, err);
-	}
+	if (rc == 0)
+		rc = get_extra(m, m->core.wave.has_calib, calib_doubles, CALIB_DOUBLES, &p, err);
+	if (rc == 0)
+		rc = get_extra(m, m->core.wave.has_offset, offset_doubles, OFFSET_DOUBLES, &p, err);
 	return rc;
 }
 

@@ -9,8 +9,8 @@
 /* HELLO every so often, never more than once a step; silence of so many is the end. */
 #define HELLO_NS (500 * INT64_C(1000))
 enum { MISSING = 6 };
-/* Frames that leave per HELLO period: HELLO, and in every other one STATE and CALIB. */
-enum { FRAMES_PER_HELLO = 2 };
+/* Frames that leave per HELLO period at most: HELLO, and in every other one STATE, CALIB, OFFSET. */
+enum { FRAMES_PER_HELLO = 3 };
 
 const struct node_comm_field node_comm_fields[NODE_COMM_FIELDS] = {
 	{ "frames_sent", "1" },    { "frames_delivered", "1" }, { "frames_lost", "1" },
@@ -192,6 +192,11 @@ node_comm_input(struct node_comm *c, int64_t k, const struct core_in *in)
 		                      .cal_window = w->cal_window,
 		                      .cal_i_a = w->cal_i_a,
 		                      .cal_e = w->cal_e });
+	if (w->has_offset)
+		offer(c, k,
+		      (struct frame){ .type = FRAME_OFFSET,
+		                      .offset = w->st_offset,
+		                      .level = w->st_level });
 }
 
 const struct frame *

@@ -57,6 +57,8 @@ node_command_mcu(struct node_core *c, enum mcu_change change)
 	if (change != MCU_STARTS)
 		return;
 	node_control_init(&c->control, &s->node, c->n_links, c->step_s, true);
+	for (size_t i = 0; i < c->n_links; i++)
+		node_limit_init(&c->limits[i], &s->chans[i].link, (int32_t)i, s->chans[i].is_a);
 	node_protect_init(&c->protect, c->control.period_k * s->step_ns, c->n_links, s->index,
 	                  c->plant.v_v);
 	for (size_t p = 0; p < c->n_ports; p++) {

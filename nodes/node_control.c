@@ -2,9 +2,11 @@
 
 #include <assert.h>
 
+#include "link_limit.h"
+
 #define PERIOD_S 1e-3
 /* Part of the mean difference that a relay takes over per period. */
-#define RELAY_GAIN 0.8
+#define RELAY_GAIN LINK_LIMIT_RELAY
 /* Part of di that a limited feed gives up per 1 ms. */
 #define BLEED 0.01
 #define SET_MIN_V 45.0
@@ -31,6 +33,7 @@ node_control_init(struct node_control *c, const struct node_params *p, size_t n_
 		.v0_v = p->has_feed ? p->feed.v0_v : p->v_nom_v,
 		.n_links = n_links,
 		.limited = !p->has_feed,
+		.offsets = p->offsets,
 		.adopting = joiner,
 	};
 	c->period_k = (int64_t)(PERIOD_S / step_s + 0.5);
@@ -50,6 +53,10 @@ node_control_hear(struct node_control *c, size_t l, const struct wave *w, bool f
 {
 	struct node_control_peer *p = &c->peer[l];
 
+	if (w->has_offset) {
+		p->offset = w->st_offset;
+		p->level = w->st_level;
+	}
 	if (!(w->flags & WAVE_STATE))
 		return;
 	p->dv_v = w->st_dv_v;
@@ -65,8 +72,8 @@ node_control_hear(struct node_control *c, size_t l, const struct wave *w, bool f
 
 struct neighbours {
 	size_t n;
-	double ddv_v, dx; /* means of the differences */
-	double v_v, dv_v, x; /* means */
+	double ddv_v, dx, doffset, dlevel; /* means of the differences */
+	double v_v, dv_v, x, offset, level; /* means */
 	uint32_t age;     /* the freshest word of a feed */
 };
 
@@ -77,6 +84,22 @@ node_control_weight(const struct node_control *c, const struct node_control_peer
 	double left = c->kc_per_s * p->fade_s;
 
 	return left > 1 ? 1 / left : 1;
+}
+
+/* What neighbour l says of offsets; `weight`: as of its x. */
+static void
+node_control_gather_offset(const struct node_control *c, size_t l, double weight,
+                           struct neighbours *nb)
+{
+	const struct node_control_peer *p = &c->peer[l];
+	double offset = p->offset - c->price[l];
+
+	if (!c->offsets)
+		return;
+	nb->offset += offset;
+	nb->level += p->level;
+	nb->doffset += weight * (offset - c->offset);
+	nb->dlevel += weight * (p->level - c->level);
 }
 
 static struct neighbours
@@ -96,6 +119,7 @@ node_control_gather(struct node_control *c, const bool *closed)
 		nb.x += p->x;
 		nb.ddv_v += node_control_weight(c, p) * (p->dv_v - c->dv_v);
 		nb.dx += (1 - p->fade_s / FADE_S) * (p->x - c->x);
+		node_control_gather_offset(c, l, 1 - p->fade_s / FADE_S, &nb);
 		p->fade_s -= c->tc_s;
 		if (p->fade_s < 0)
 			p->fade_s = 0;
@@ -109,6 +133,10 @@ node_control_gather(struct node_control *c, const bool *closed)
 		nb.x *= q;
 		nb.ddv_v *= q;
 		nb.dx *= q;
+		nb.offset *= q;
+		nb.level *= q;
+		nb.doffset *= q;
+		nb.dlevel *= q;
 	}
 	return nb;
 }
@@ -135,7 +163,7 @@ node_control_consensus(struct node_control *c, const struct neighbours *nb, bool
 	if (controls || !c->has_feed)
 		dv_v += c->tc_s * c->kv_per_s * (c->v_nom_v - bus_v);
 	if (controls)
-		di_v += c->tc_s * c->ki_v_per_s * nb->dx;
+		di_v += c->tc_s * c->ki_v_per_s * (c->offsets ? nb->dlevel : nb->dx);
 	else
 		di_v -= BLEED * (c->tc_s / PERIOD_S) * di_v;
 	node_control_integrate(c, dv_v, di_v);
@@ -157,13 +185,28 @@ node_control_rejoin(struct node_control *c, struct node_feed *f, double v_v, dou
 static void
 node_control_adopt(struct node_control *c, struct node_feed *f, struct neighbours *nb)
 {
-	nb->ddv_v = nb->dx = 0; /* of what it has now */
+	nb->ddv_v = nb->dx = nb->doffset = nb->dlevel = 0; /* of what it has now */
 	c->x = nb->x;
+	c->offset = nb->offset;
+	c->level = nb->level;
 	if (c->kind != CONTROL_CONSENSUS)
 		return;
 	c->dv_v = nb->dv_v;
 	if (c->has_feed)
 		node_control_rejoin(c, f, nb->v_v, nb->x);
+}
+
+static void
+node_control_offset(struct node_control *c, const struct neighbours *nb)
+{
+	const double most = LINK_LIMIT_OFFSET_MAX;
+
+	c->offset += RELAY_GAIN * nb->doffset;
+	c->offset -= LINK_LIMIT_LEAK * c->offset;
+	if (!c->limited)
+		c->level = c->x - (c->offset > most ? most : c->offset < -most ? -most : c->offset);
+	else
+		c->level += RELAY_GAIN * nb->dlevel;
 }
 
 static double
@@ -197,12 +240,14 @@ node_control_step(struct node_control *c, struct node_feed *f, double bus_v, dou
 	c->age = on ? 0 : nb.age < NODE_CONTROL_AGE_NONE ? nb.age + 1 : NODE_CONTROL_AGE_NONE;
 	(void)node_control_set_v(c, &clipped);
 	c->limited = !c->has_feed || clipped || node_feed_limited(f, bus_v);
-	if (c->age >= NODE_CONTROL_AGE_NONE || c->adopting)
+	if (node_control_rests(c))
 		return;
 	if (!c->limited)
 		c->x = feed_a / node_feed_available_a(f);
 	else
 		c->x += RELAY_GAIN * nb.dx;
+	if (c->offsets)
+		node_control_offset(c, &nb);
 	if (c->kind != CONTROL_CONSENSUS)
 		return;
 	node_control_consensus(c, &nb, !c->limited, bus_v);
@@ -211,7 +256,7 @@ node_control_step(struct node_control *c, struct node_feed *f, double bus_v, dou
 }
 
 bool
-node_control_state(const struct node_control *c, double bus_v, struct wave *w)
+node_control_state(const struct node_control *c, size_t l, double bus_v, struct wave *w)
 {
 	if (c->adopting)
 		return false;
@@ -219,5 +264,8 @@ node_control_state(const struct node_control *c, double bus_v, struct wave *w)
 	w->st_v_v = bus_v;
 	w->st_dv_v = c->dv_v;
 	w->st_x = c->x;
+	w->has_offset = c->offsets;
+	w->st_offset = c->offset + c->price[l];
+	w->st_level = c->level;
 	return true;
 }

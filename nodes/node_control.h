@@ -5,6 +5,11 @@
  *   all nodes            dv += Tc [kv (v_nom - v) + kc mean(dv_j - dv)]
  *   controlling feeds    di += Tc ki mean(x_j - x), x = i/I_rated
  *   all others           x += 0.8 mean(x_j - x); feeds among them leave kv out and bleed di
+ * Where links have limits, all nodes also exchange an offset p of their share (node_limit.h), and what
+ * feeds agree on is the level y of what is without it:
+ *   all nodes            p += 0.8 mean(p_j -+ w - p), then 1e-4 of it is given up
+ *   controlling feeds    y = x - p, di += Tc ki mean(y_j - y)
+ *   all others           y += 0.8 mean(y_j - y)
  * The feed's set-point is v0 + dv + di within [45, 50.5] V; integrators hold at that clamp. A joiner
  * takes dv and x from its neighbours before it sends STATE, its feed begins with their loading.
  * Where no live feed has been heard of for AGE_NONE periods everything freezes. A link that closes
@@ -22,6 +27,7 @@
 struct node_control_peer {
 	bool known;     /* a STATE has arrived since the link closed */
 	double v_v, dv_v, x; /* its last STATE */
+	double offset, level; /* its offset, with its price of the link; and level */
 	uint32_t age;
 	uint32_t silent; /* periods without one */
 	bool lost;       /* it was known, and has been silent for too long */
@@ -40,6 +46,9 @@ struct node_control {
 	bool limited;    /* feed off, at its limit or clipped, or none */
 	uint32_t age;    /* periods since a live feed was heard of */
 	double dv_v, di_v, x;
+	bool offsets;    /* some link of the mesh has a limit that the feeds hold */
+	double offset, level; /* p and y above; without limits 0 */
+	double price[TOPO_DEGREE_MAX]; /* of this end's link; w above, positive: less current out */
 	size_t n_links;
 	struct node_control_peer peer[TOPO_DEGREE_MAX];
 };
@@ -71,7 +80,13 @@ node_control_loading(const struct node_control *c)
 {
 	return c->kind == CONTROL_NONE || c->age >= NODE_CONTROL_AGE_NONE ? 0 : c->x;
 }
-/* Adds STATE to a message; false while this node does not count as live. */
-bool node_control_state(const struct node_control *, double bus_v, struct wave *);
+/* It does nothing: no feed is known, or it has not yet begun. */
+static inline bool
+node_control_rests(const struct node_control *c)
+{
+	return c->age >= NODE_CONTROL_AGE_NONE || c->adopting;
+}
+/* Adds STATE to a message to neighbour l; false while this node does not count as live. */
+bool node_control_state(const struct node_control *, size_t l, double bus_v, struct wave *);
 
 #endif

@@ -241,8 +241,36 @@ node_core_feed_a(const struct node_core *c)
 	return c->sense.feed_a * node_trim_feed(c->trim);
 }
 
+/* Mean current of link i out of this node, as its sensor says; of the line's own capacitor nothing is
+ * taken off where the sensor is ideal. */
+static double
+node_core_link_a(const struct node_core *c, size_t i)
+{
+	for (size_t t = 0; t < c->sense.n; t++)
+		if (c->sense.terminals[t].kind == TERMINAL_LINK && c->sense.terminals[t].index == i)
+			return node_sensor_current(&c->sense, t);
+	return c->links[i].i_avg_a;
+}
+
 static void
-node_core_firmware(struct node_core *c)
+node_core_limits(struct node_core *c, int64_t k, struct core_events *ev)
+{
+	bool holds = node_control_rests(&c->control) || c->control.kind != CONTROL_CONSENSUS;
+
+	for (size_t i = 0; i < c->n_links; i++) {
+		struct node_limit *l = &c->limits[i];
+		if (!node_limit_acts(l))
+			continue;
+		if (c->links[i].state == LINK_END_OPEN)
+			node_limit_forget(l, k, ev);
+		else
+			node_limit_step(l, k, c->control.tc_s, node_core_link_a(c, i), holds, ev);
+		c->control.price[i] = l->w;
+	}
+}
+
+static void
+node_core_firmware(struct node_core *c, int64_t k, struct core_events *ev)
 {
 	bool closed[TOPO_DEGREE_MAX] = { false }, waiting = false;
 
@@ -255,6 +283,9 @@ node_core_firmware(struct node_core *c)
 	}
 	node_control_step(&c->control, &c->plant.feed, c->sense.v.value, node_core_feed_a(c), closed,
 	                  waiting);
+	/* New prices act here when they do at the neighbour that is told now: in the next period. */
+	if (c->control.offsets)
+		node_core_limits(c, k, ev);
 	for (size_t i = 0; i < c->n_links; i++)
 		if (node_control_lost(&c->control, i))
 			node_protect_forget(&c->protect, i);
@@ -301,7 +332,11 @@ node_core_hear_frames(struct node_core *c, size_t i, int64_t k, bool runs)
 	while ((f = node_comm_next(&c->comms[i], k)) != NULL) {
 		if (f->type == FRAME_HELLO || !runs)
 			continue;
-		struct wave w = { .flags = f->flags, .has_calib = f->type == FRAME_CALIB };
+		struct wave w = { .flags = f->flags,
+			          .has_calib = f->type == FRAME_CALIB,
+			          .has_offset = f->type == FRAME_OFFSET,
+			          .st_offset = f->offset,
+			          .st_level = f->level };
 		w.st_v_v = f->v_v;
 		w.st_dv_v = f->dv_v;
 		w.st_x = f->x;
@@ -352,11 +387,11 @@ node_core_messages(struct node_core *c, int64_t k, bool state, struct core_msg *
 		struct wave *w = &out[i]->wave;
 
 		w->st_v_v = w->st_dv_v = w->st_x = 0;
-		w->has_calib = false;
+		w->has_calib = w->has_offset = false;
 		node_link_message(l, node_core_bus(c, i), k, may_close, w);
 		if (l->closing)
 			may_close = false;
-		if (state && !c->ends[i] && node_control_state(&c->control, c->sense.v.value, w))
+		if (state && !c->ends[i] && node_control_state(&c->control, i, c->sense.v.value, w))
 			w->flags |= node_protect_flags(&c->protect);
 		if (w->flags & WAVE_STATE)
 			node_trim_say(c->trim, i, w);
@@ -390,7 +425,7 @@ node_core_sense_and_act(struct node_core *c, int64_t k, bool due, const double *
 	if (period)
 		node_trim_step(c->trim, k + 1, &c->sense, ev);
 	if (due)
-		node_core_firmware(c);
+		node_core_firmware(c, k, ev);
 	if (c->plant.store && period)
 		node_store_manage(&c->store, c->control.tc_s, c->sense.v.value, c->sense_sc.value);
 	if (period && c->slice->node.shedding == SWITCH_ON)

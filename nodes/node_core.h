@@ -10,6 +10,7 @@
 #include "node_control.h"
 #include "node_conv.h"
 #include "node_hw.h"
+#include "node_limit.h"
 #include "node_link.h"
 #include "mcu.h"
 #include "node_plant.h"
@@ -54,6 +55,7 @@ struct node_core {
 	struct node_store store_before;
 	struct node_link *links;
 	struct node_comm *comms; /* n_links */
+	struct node_limit *limits; /* n_links */
 	struct node_port *ports;
 	size_t n_fields;
 	struct rec_field *fields;

@@ -15,6 +15,7 @@ node_destroy(void **core)
 	for (size_t i = 0; c->comms && i < c->n_links; i++)
 		node_comm_free(&c->comms[i]);
 	free(c->comms);
+	free(c->limits);
 	free(c->links);
 	free(c->ports);
 	free(c->convs);
@@ -73,6 +74,7 @@ node_create_chans(struct node_core *c)
 	for (size_t i = 0; i < s->n_chans; i++) {
 		const struct slice_chan *ch = &s->chans[i];
 		if (i < c->n_links) {
+			node_limit_init(&c->limits[i], &ch->link, (int32_t)i, ch->is_a);
 			node_link_init(&c->links[i], &ch->link, (int32_t)i, ch->is_a, first_life,
 			               c->dt_s, s->substeps, ch->peer_v_init_v,
 			               node_core_bus(c, i));
@@ -158,6 +160,7 @@ node_create(const struct slice *s, void **core, struct err *err)
 	assert(c->n_links <= TOPO_DEGREE_MAX && c->n_ports <= TOPO_PORTS_MAX);
 	c->links = calloc(c->n_links ? c->n_links : 1, sizeof *c->links);
 	c->comms = calloc(c->n_links ? c->n_links : 1, sizeof *c->comms);
+	c->limits = calloc(c->n_links ? c->n_links : 1, sizeof *c->limits);
 	c->ports = calloc(c->n_ports ? c->n_ports : 1, sizeof *c->ports);
 	c->own_conv = s->node.has_conv;
 	c->convs = calloc(s->n_convs + 1, sizeof *c->convs);
@@ -168,8 +171,8 @@ node_create(const struct slice *s, void **core, struct err *err)
 	c->dt_s = c->step_s / s->substeps;
 	c->dt_ns = (double)s->step_ns / s->substeps;
 	node_control_init(&c->control, &s->node, c->n_links, c->step_s, s->start_k != 0);
-	if (!c->links || !c->comms || !c->ports || !c->convs || !c->convs_before || !c->ends ||
-	    !c->powers || node_create_comms(c) < 0) {
+	if (!c->links || !c->comms || !c->limits || !c->ports || !c->convs || !c->convs_before ||
+	    !c->ends || !c->powers || node_create_comms(c) < 0) {
 		void *p = c;
 		node_destroy(&p);
 		return err_set(err, ERR_NOMEM, "node %s: out of memory", s->id);

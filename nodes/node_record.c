@@ -91,7 +91,8 @@ node_record_init(struct node_core *c)
 
 	c->fields = calloc(N_NODE + c->n_links * (N_LINK + NODE_COMM_FIELDS) +
 	                           c->n_ports * N_PORT + N_CONV + N_STORE +
-	                           c->slice->n_convs * N_END + c->sense.n + NODE_TRIM_FIELDS,
+	                           c->slice->n_convs * N_END + c->sense.n + NODE_TRIM_FIELDS +
+	                           1 + c->n_links * NODE_LIMIT_FIELDS,
 	                   sizeof *c->fields);
 	if (!c->fields)
 		return -1;
@@ -121,6 +122,12 @@ node_record_init(struct node_core *c)
 			                  node_comm_fields[i].unit);
 	for (size_t i = 0; c->trim && i < NODE_TRIM_FIELDS; i++)
 		node_record_field(c, NULL, NULL, node_trim_fields[i].name, node_trim_fields[i].unit);
+	if (c->control.offsets)
+		node_record_field(c, NULL, NULL, "offset", "1");
+	for (size_t l = 0; l < c->n_links; l++)
+		for (size_t i = 0; node_limit_acts(&c->limits[l]) && i < NODE_LIMIT_FIELDS; i++)
+			node_record_field(c, "link", chans[l].id, node_limit_fields[i].name,
+			                  node_limit_fields[i].unit);
 	return 0;
 }
 
@@ -248,4 +255,9 @@ node_record_frame(const void *core, union rec_word *w)
 		node_trim_frame(c->trim, values);
 		w = put(w, values, NODE_TRIM_FIELDS);
 	}
+	if (c->control.offsets)
+		w = put(w, &c->control.offset, 1);
+	for (size_t i = 0; i < c->n_links; i++)
+		if (node_limit_acts(&c->limits[i]))
+			w = put(w, &c->limits[i].w, NODE_LIMIT_FIELDS);
 }

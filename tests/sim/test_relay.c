@@ -103,7 +103,7 @@ exchange(void)
 
 	ck_assert_ptr_nonnull(said);
 	for (size_t i = 0; i < t->n_nodes; i++)
-		ck_assert(node_control_state(&controls[i], 48, &said[i]));
+		ck_assert(node_control_state(&controls[i], 0, 48, &said[i]));
 	for (uint32_t i = 0; i < t->n_nodes; i++) {
 		ck_assert_uint_le(t->nodes[i].n_links, 8);
 		for (size_t l = 0; l < t->nodes[i].n_links; l++)

@@ -17,6 +17,8 @@ MUTATIONS = {
                  {"kill-n3": {"nothing-unserved"}, "rolling-restart": {"all-served"}}),
     "fuses": ([(r"fuse: 150A", "fuse: none")],
               {"fuses-clear-short": {"l6-trips", "l7-trips", "l11-trips", "others-hold"}}),
+    "limits": ([(r"limit: 15A", "limit: none")],
+               {"link-limit": {"acts", "held", "free-again"}}),
     "peak shaving": ([(r"converter: \{ ", "converter: { smooth: 10ms, ")],
                      {"peak-shaving": {"feeds-see-nothing", "goes-down"}}),
     "shedding": ([(r"node: \{ c_bus", "node: { shedding: off, c_bus")],
@@ -64,6 +66,10 @@ def fuses():
     mutation("fuses")
 
 
+def limits():
+    mutation("limits")
+
+
 def peak_shaving():
     mutation("peak shaving")
 
@@ -80,4 +86,4 @@ def nothing_changed():
             check(result["verdict"] == "pass" and not failed, lambda: f"{name}: {r}")
 
 
-run_cases([nothing_changed, control, failover, fuses, peak_shaving, shedding])
+run_cases([nothing_changed, control, failover, fuses, limits, peak_shaving, shedding])

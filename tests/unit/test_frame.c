@@ -47,6 +47,10 @@ START_TEST(round_trip)
 	ck_assert(f.flags == state.flags && f.v_v == state.v_v && f.dv_v == state.dv_v &&
 	          f.x == state.x);
 	ck_assert_uint_eq(b[8], 4); /* little-endian */
+	const struct frame offset = { .type = FRAME_OFFSET, .from_inc = 2, .seq = 7, .offset = -0.375, .level = 0.75 };
+	ck_assert_uint_eq(frame_pack(&offset, b), 32);
+	ck_assert_int_eq(frame_unpack(b, 32, &f, &err), 0);
+	ck_assert(f.type == FRAME_OFFSET && f.seq == 7 && f.offset == -0.375 && f.level == 0.75);
 }
 END_TEST
 

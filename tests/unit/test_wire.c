@@ -6,7 +6,7 @@
 
 #include "wire.h"
 
-enum { SUBSTEPS = 10, HEADER = 24, AT_TYPE = 3, AT_FLAGS = 12, AT_STEP = 16, CALIB_BYTES = 24 };
+enum { SUBSTEPS = 10, HEADER = 24, AT_TYPE = 3, AT_FLAGS = 12, AT_STEP = 16, CALIB_BYTES = 24, OFFSET_BYTES = 16 };
 
 static struct link_msg
 sample(enum link_msg_type type)
@@ -112,6 +112,38 @@ START_TEST(test_round_trip)
 }
 END_TEST
 
+/* Where links have limits: one more word, alone or behind those of the calibration. */
+START_TEST(test_offset)
+{
+	uint8_t buf[WIRE_MSG_MAX], again[WIRE_MSG_MAX];
+	for (int calib = 0; calib <= 1; calib++) {
+		struct link_msg m = sample(LM_WAVE), r;
+		m.core.wave.has_offset = true;
+		m.core.wave.st_offset = -0.375;
+		m.core.wave.st_level = 0.75;
+		m.core.wave.has_calib = calib;
+		m.core.wave.cal_e = 7e-3;
+		size_t n = wire_pack(&m, SUBSTEPS, buf);
+		ck_assert_uint_eq(n, bytes_of(LM_WAVE) + OFFSET_BYTES + (calib ? CALIB_BYTES : 0));
+		ck_assert(taken(buf, n, &r));
+		ck_assert(r.core.wave.has_offset && r.core.wave.st_offset == -0.375 &&
+		          r.core.wave.st_level == 0.75);
+		ck_assert(r.core.wave.has_calib == calib);
+		ck_assert(r.core.wave.cal_e == (calib ? 7e-3 : 0));
+		ck_assert(r.core.wave.m[SUBSTEPS - 1] == m.core.wave.m[SUBSTEPS - 1]);
+		ck_assert_uint_eq(wire_pack(&r, SUBSTEPS, again), n);
+		ck_assert_int_eq(memcmp(buf, again, n), 0);
+		for (size_t more = 1; more <= OFFSET_BYTES; more++)
+			ck_assert(!taken(buf, n + more, &r) || (!calib && more == CALIB_BYTES - OFFSET_BYTES));
+		m.core.wave.st_offset = INFINITY;
+		ck_assert(!taken(buf, wire_pack(&m, SUBSTEPS, buf), &r));
+	}
+	struct link_msg m = sample(LM_WAVE), r = { .core.wave.st_offset = 1 };
+	ck_assert(taken(buf, wire_pack(&m, SUBSTEPS, buf), &r));
+	ck_assert(!r.core.wave.has_offset && r.core.wave.st_offset == 0);
+}
+END_TEST
+
 /* Of a sender that calibrates: three more words, which must be finite; nothing between. */
 START_TEST(test_calibration)
 {
@@ -130,7 +162,8 @@ START_TEST(test_calibration)
 	ck_assert_uint_eq(wire_pack(&r, SUBSTEPS, again), n);
 	ck_assert_int_eq(memcmp(buf, again, n), 0);
 	for (size_t len = bytes_of(LM_WAVE) + 1; len < n; len++)
-		ck_assert(!taken(buf, len, &r));
+		if (len != bytes_of(LM_WAVE) + OFFSET_BYTES)
+			ck_assert(!taken(buf, len, &r));
 	m.core.wave.cal_e = NAN;
 	ck_assert(!taken(buf, wire_pack(&m, SUBSTEPS, buf), &r));
 }
@@ -160,7 +193,9 @@ START_TEST(test_lengths)
 		for (size_t len = 0; len < sizeof buf; len++)
 			ck_assert_msg(taken(buf, len, &r) ==
 			                      (len == n ||
-			                       (type == LM_WAVE && len == n + CALIB_BYTES)),
+			                       (type == LM_WAVE &&
+			                        (len == n + CALIB_BYTES || len == n + OFFSET_BYTES ||
+			                         len == n + CALIB_BYTES + OFFSET_BYTES))),
 			              "type %d, %zu bytes", type, len);
 	}
 }
@@ -260,6 +295,7 @@ main(void)
 	TCase *t = tcase_create("wire");
 	tcase_add_test(t, test_round_trip);
 	tcase_add_test(t, test_calibration);
+	tcase_add_test(t, test_offset);
 	tcase_add_test(t, test_layout);
 	tcase_add_test(t, test_lengths);
 	tcase_add_test(t, test_header);
