@@ -97,8 +97,8 @@ offer(struct proc *p, size_t chan)
 	struct edge_rec *e = p->edges[chan].rec[0];
 	struct link_msg *m = &p->out[chan];
 
-	if (e->r.kind != LINK_KIND_NODE_PORT || e->r.state != LINK_LIVE || p->k < e->r.j ||
-	    p->k % link_period(&e->r) != 0)
+	if (e->r.kind != LINK_KIND_NODE_PORT || p->k % p->s->port_period != 0 ||
+	    e->r.state != LINK_LIVE || p->k < e->r.j)
 		return;
 	p->ops->offer(p->core, p->k, chan, &m->core);
 	m->type = LM_OFFER;
@@ -126,6 +126,10 @@ arrive_chan(struct proc *p, size_t chan)
 	struct core_in *in = &p->in[chan];
 	const struct link_arg at = { .k = p->k };
 
+	if (p->s->n_starts == 0 && e->n == 1 && e->rec[0]->r.joined) { /* nearly always */
+		offer(p, chan);
+		return true;
+	}
 	if (awaits_scripted(p, chan))
 		return false;
 	while (later_reached(p, e)) {
@@ -307,7 +311,7 @@ proc_step_compute(struct proc *p)
 	if (p->next_cmd < p->s->n_cmds || p->n_faults)
 		n_cmds = commands(p);
 	p->events.n = 0;
-	if (p->io.room)
+	if (p->io.room && p->s->kind == PROC_NODE)
 		place_waves(p);
 	p->ops->step(p->core, p->k, p->in, p->out_core, p->cmds, n_cmds, &p->events);
 	memset(p->in, 0, p->n * sizeof *p->in); /* CORE_IN_IDLE */

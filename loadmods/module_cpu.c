@@ -60,6 +60,7 @@ module_cpu_init(struct module_cpu *c, double n_turns, double v_ref_v, double dt_
 	assert(n_turns > 0 && dt_s > 0);
 	*c = (struct module_cpu){ .n_turns = n_turns,
 		                  .dt_s = dt_s,
+		                  .lag = dt_s / RESPONSE_S,
 		                  .temp_c = cpu.t_amb,
 		                  .v_ref_v = isnan(v_ref_v) ? cpu.v_nom : v_ref_v };
 	if (!restarted)
@@ -179,7 +180,7 @@ module_cpu_step(struct module_cpu *c, double v_in_v)
 		if (v_in_v < MODULE_V_UV_V)
 			target *= v_in_v / MODULE_V_UV_V;
 	}
-	double q = c->dt_s / RESPONSE_S;
+	const double q = c->lag;
 	c->v_int_v += (target - c->v_int_v) * q / (1 + 0.5 * q);
 	c->rail_v = c->v_int_v - LOAD_LINE_OHM * c->i_a;
 	c->p_w = cpu_power(c, c->rail_v, c->i_a);

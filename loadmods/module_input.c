@@ -14,6 +14,7 @@ module_input_init(struct module_input *m, const struct module_params *p, size_t 
 	*m = (struct module_input){ .c_in_f = p->c_in_f,
 		                    .g_port_s = 1 / p->r_port_ohm,
 		                    .dt_s = dt_s,
+		                    .c2_s = 2 * p->c_in_f / dt_s,
 		                    .v_v = v_v,
 		                    .n = n_ports };
 }
@@ -41,8 +42,7 @@ port_current(const struct module_input *m, const struct module_port *p, double v
 static double
 module_input_solve(const struct module_input *m, double p_w, double g_s)
 {
-	const double c2 = 2 * m->c_in_f / m->dt_s, floor_s = SLOPE_FLOOR * c2;
-	const double p_s = p_w / (MODULE_V_UV_V * MODULE_V_UV_V);
+	const double c2 = m->c2_s, floor_s = SLOPE_FLOOR * c2;
 	double x = m->v_v;
 
 	for (int it = 0; it < NEWTON_MAX; it++) {
@@ -54,6 +54,7 @@ module_input_solve(const struct module_input *m, double p_w, double g_s)
 			f += p_w * q;
 			slope -= p_w * q * q;
 		} else {
+			const double p_s = p_w / (MODULE_V_UV_V * MODULE_V_UV_V);
 			f += p_s * x;
 			slope += p_s;
 		}

@@ -27,6 +27,7 @@ struct module_port {
 
 struct module_input {
 	double c_in_f, g_port_s, dt_s;
+	double c2_s; /* 2 C_in/dt */
 	double v_v; /* state: the capacitor */
 	size_t n;
 	struct module_port port[TOPO_FEEDS_MAX];

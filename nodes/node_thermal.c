@@ -9,6 +9,7 @@ node_thermal_init(struct node_thermal *t, const struct node_params *p, double st
 {
 	assert(step_s > 0 && p->thermal.r_th_k_w > 0 && p->thermal.c_th_j_k > 0);
 	*t = (struct node_thermal){ .p = p->thermal, .step_s = step_s, .temp_c = temp_c };
+	t->half_step = step_s / (2 * p->thermal.r_th_k_w * p->thermal.c_th_j_k);
 	if (p->has_feed) {
 		t->feed_rated_a = p->feed.i_rated_a;
 		t->feed_w = THERMAL_FEED_V * p->feed.i_rated_a;
@@ -18,7 +19,7 @@ node_thermal_init(struct node_thermal *t, const struct node_params *p, double st
 void
 node_thermal_step(struct node_thermal *t, double lost_j, double feed_a, bool off)
 {
-	const double a = t->step_s / (2 * t->p.r_th_k_w * t->p.c_th_j_k);
+	const double a = t->half_step;
 	double heat_w = (lost_j - t->lost_j) / t->step_s, mid_c;
 
 	t->lost_j = lost_j;

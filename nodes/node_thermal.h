@@ -15,6 +15,7 @@
 struct node_thermal {
 	struct thermal_params p;
 	double step_s, feed_w, feed_rated_a; /* feed_w: 48 V times its rating */
+	double half_step; /* T/2 over the time constant */
 	double temp_c, heat_w;               /* heat: of the last step */
 	double lost_j;                       /* losses at the end of the last step */
 };
