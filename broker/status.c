@@ -34,6 +34,8 @@ static const struct field status_fields[] = {
 	NUMBER(status, FIELD_INT64, step_ns),
 	NUMBER(status, FIELD_INT64, end_k),
 	NUMBER(status, FIELD_REAL, speed),
+	NUMBER(status, FIELD_REAL, asked),
+	NUMBER(status, FIELD_REAL, pace),
 };
 static const struct field proc_fields[] = {
 	TEXT(status_proc, id),

@@ -24,9 +24,11 @@ struct status {
 	char mesh[TOPO_ID_MAX], state[16];
 	char topology[RUNDIR_PATH_MAX], run_dir[RUNDIR_PATH_MAX];
 	pid_t pid;
-	uint64_t seed, overruns;
+	uint64_t seed;
+	uint64_t overruns; /* late steps since the speed in force was agreed */
 	int64_t k, t_ns, step_ns, end_k;
-	double speed; /* 0: max */
+	double speed, asked; /* in force, asked for; 0: max */
+	double pace;         /* reached of late, 0: not known */
 	size_t n;
 	struct status_proc *procs;
 };

@@ -206,7 +206,8 @@ int
 supervisor_run(const struct supervisor_params *par, struct supervisor_result *res, struct err *err)
 {
 	struct supervisor s = {
-		.par = par, .res = res, .epoll = -1, .persona = -1, .speed = par->speed
+		.par = par, .res = res, .epoll = -1, .persona = -1, .speed = par->speed,
+		.asked = par->speed
 	};
 
 	*res = (struct supervisor_result){ .clean = true, .last_k = -1 };

@@ -46,7 +46,7 @@ struct supervisor_result {
 	int64_t last_k;       /* highest frame of the mesh */
 	unsigned n_procs, n_exited, n_left; /* of the last incarnations; left: must be 0 */
 	unsigned relay_kills; /* scripted, done */
-	uint64_t overruns;    /* late steps of paced runs, all processes */
+	uint64_t overruns;    /* late steps of a paced run, of the process with the most */
 	double ready_s, wall_s; /* to the start of the clock; from there to the end */
 	double loop_s;            /* from the start of the clock until every process is done */
 	double cpu_s, cpu_node_s; /* CPU of all processes, of the converter nodes; whole lives */

@@ -236,8 +236,10 @@ hear_report(struct supervisor *s, uint32_t proc, const struct sup_msg *m)
 	c->alive_ns = supervisor_now_ns();
 	if (m->k >= 0)
 		c->k = m->k;
-	if (m->type == SM_ALIVE || m->type == SM_DONE)
+	if (m->type == SM_ALIVE || m->type == SM_DONE) {
 		c->overruns = m->overruns;
+		c->late = m->late;
+	}
 	if (m->type == SM_DONE) {
 		s->res->loop_s = (double)(c->alive_ns - s->started_ns) * 1e-9;
 		s->res->cpu_loop_s += m->x;
@@ -343,7 +345,8 @@ supervisor_child_reap(struct supervisor *s, uint32_t proc)
 	s->res->cpu_s += cpu;
 	if (proc < s->par->topo->n_nodes)
 		s->res->cpu_node_s += cpu;
-	s->res->overruns += c->overruns;
+	if (c->overruns > s->res->overruns)
+		s->res->overruns = c->overruns;
 
 	char path[PATH_BYTES];
 	struct rec_file *f = NULL;

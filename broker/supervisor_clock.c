@@ -38,7 +38,7 @@ void
 supervisor_clock_started(void *arg)
 {
 	struct supervisor *s = arg;
-	s->started_ns = s->adapt_ns = supervisor_now_ns();
+	s->started_ns = s->adapt_ns = s->adapt_at_ns = supervisor_now_ns();
 	s->adapt_k = 0;
 	s->res->ready_s = (double)(s->started_ns - s->begin_ns) * 1e-9;
 	for (uint32_t i = 0; i < s->n; i++)
@@ -235,26 +235,12 @@ check_silence(struct supervisor *s, int64_t now)
 	}
 }
 
+/* To what this host holds; up again goes on request only. */
 static void
-adapt_speed(struct supervisor *s, int64_t now)
+lower_speed(struct supervisor *s, double held)
 {
 	static const double factors[] = { 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001 };
-	if (!s->par->adapt_speed || !super_started(s->super) || now - s->adapt_ns < ADAPT_NS)
-		return;
-	int64_t k = supervisor_mesh_k(s, true), dt = now - s->adapt_ns, dk = k - s->adapt_k;
-	bool disturbed = s->disturbed;
-	for (uint32_t i = 0; i < s->n; i++) {
-		const struct child *c = &s->children[i];
-		disturbed |= c->up && (c->stopped || now - c->alive_ns > QUIET_NS);
-	}
-	s->disturbed = false;
-	s->adapt_ns = now;
-	s->adapt_k = k;
-	if (disturbed || k < 0 || dk <= 0 || !(s->speed > 0) || super_paused(s->super) ||
-	    super_holding(s->super) || s->stopping)
-		return;
-	double held = (double)dk * (double)s->par->topo->step_ns / (double)dt;
-	if (held >= 0.9 * s->speed)
+	if (!s->par->adapt_speed || held >= 0.9 * s->speed)
 		return;
 	for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) {
 		if (factors[i] >= s->speed || (factors[i] > 0.95 * held && factors[i] > 0.001))
@@ -264,9 +250,38 @@ adapt_speed(struct supervisor *s, int64_t now)
 			supervisor_say(s, "speed lowered to x%g: this host held x%.2g of x%g",
 			               factors[i], held, s->speed);
 			s->speed = factors[i];
+			s->pace = 0; /* that was another speed */
 		}
 		return;
 	}
+}
+
+static void
+measure_pace(struct supervisor *s, int64_t now)
+{
+	if (!super_started(s->super) || now - s->adapt_ns < ADAPT_NS)
+		return;
+	int64_t k = supervisor_mesh_k(s, true), at_ns = now;
+	bool disturbed = s->disturbed;
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct child *c = &s->children[i];
+		disturbed |= c->up && (c->stopped || now - c->alive_ns > QUIET_NS);
+		/* A report is up to a tenth of this interval old. */
+		if (c->up && c->k == k && c->alive_ns < at_ns)
+			at_ns = c->alive_ns;
+	}
+	const int64_t dt = at_ns - s->adapt_at_ns, dk = k - s->adapt_k;
+	s->disturbed = false;
+	s->adapt_ns = now;
+	s->adapt_at_ns = at_ns;
+	s->adapt_k = k;
+	s->pace = 0;
+	if (disturbed || k < 0 || dk <= 0 || dt <= 0 || super_paused(s->super) ||
+	    super_holding(s->super) || s->stopping)
+		return;
+	s->pace = (double)dk * (double)s->par->topo->step_ns / (double)dt;
+	if (s->speed > 0)
+		lower_speed(s, s->pace);
 }
 
 void
@@ -277,7 +292,7 @@ supervisor_clock_look(struct supervisor *s)
 	check_ready(s, now);
 	check_silence(s, now);
 	check_stop(s, now);
-	adapt_speed(s, now);
+	measure_pace(s, now);
 	kill_relay(s);
 	if (s->par->relay && !s->relay.up && !s->stopping && now - s->relay_ns > RELAY_REST_NS) {
 		struct err err = ERR_INIT;

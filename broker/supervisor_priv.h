@@ -33,7 +33,7 @@ struct child {
 	bool up;
 	uint32_t inc;
 	int64_t k, alive_ns;
-	uint64_t overruns;
+	uint64_t overruns, late; /* late: since the speed in force was agreed */
 	char cause[CAUSE_BYTES];   /* why it was killed, "" when nobody asked for it */
 	char reason[SUP_TEXT_MAX]; /* what it said when it failed, "" */
 	char exit[384];            /* of the last incarnation that ended */
@@ -69,8 +69,10 @@ struct supervisor {
 	uint64_t next_token;
 	size_t n_done; /* commands by hand that have acted, for those who are born later */
 	struct sup_msg *done;
-	double speed;
-	int64_t begin_ns, started_ns, progress_ns, stop_ns, adapt_ns, adapt_k;
+	double speed, asked; /* in force; what was asked for, more if this host did not hold it */
+	double pace;         /* what the mesh did of late, 0: not known */
+	int64_t begin_ns, started_ns, progress_ns, stop_ns, adapt_ns;
+	int64_t adapt_k, adapt_at_ns; /* the slowest of then, and when it said so */
 	bool disturbed; /* since adapt_ns a process hung, died or came: no measure of this host */
 	bool stopping, killed_all;
 	bool failed; /* a process ended that nobody had asked to */

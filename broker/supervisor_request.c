@@ -96,8 +96,10 @@ supervisor_request_acted(void *arg, uint64_t token, int64_t step)
 			supervisor_say(s, "%s: incarnation %" PRIu32 " starts, step %" PRId64,
 			               p->req.target, d.inc, step);
 		}
-		if (strcmp(p->req.verb, "speed") == 0)
-			s->speed = p->req.factor;
+		if (strcmp(p->req.verb, "speed") == 0) {
+			s->speed = s->asked = p->req.factor;
+			s->pace = 0;
+		}
 		snprintf(text, sizeof text, "%s %s: step %" PRId64, p->req.verb, p->req.target,
 		         step);
 		request_answer(s->box, &p->req, true, 0, text, pack_step, &d);
@@ -167,12 +169,13 @@ pack_status(void *arg, msgpack_packer *pk)
 {
 	const struct supervisor *s = arg;
 	const struct topo *t = s->par->topo;
-	uint64_t overruns = 0;
+	uint64_t late = 0;
 	int64_t k = supervisor_mesh_k(s, false);
 
 	for (uint32_t i = 0; i < s->n; i++)
-		overruns += s->children[i].overruns;
-	msgpack_pack_map(pk, 13);
+		if (s->children[i].up && s->children[i].late > late)
+			late = s->children[i].late;
+	msgpack_pack_map(pk, 15);
 	pack_text(pk, "mesh", t->name);
 	pack_key(pk, "seed");
 	msgpack_pack_uint64(pk, s->par->seed);
@@ -185,8 +188,12 @@ pack_status(void *arg, msgpack_packer *pk)
 	pack_integer(pk, "end_k", s->par->end_k);
 	pack_key(pk, "speed");
 	msgpack_pack_double(pk, s->speed);
+	pack_key(pk, "asked");
+	msgpack_pack_double(pk, s->asked);
+	pack_key(pk, "pace");
+	msgpack_pack_double(pk, super_paused(s->super) ? 0 : s->pace);
 	pack_text(pk, "state", state_text(s));
-	pack_integer(pk, "overruns", (int64_t)overruns);
+	pack_integer(pk, "overruns", (int64_t)late);
 	pack_key(pk, "processes");
 	msgpack_pack_array(pk, s->n);
 	for (uint32_t i = 0; i < s->n; i++)

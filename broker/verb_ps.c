@@ -46,6 +46,8 @@ print_json(const struct mesh_entry *e, const struct status *s, bool procs)
 		json_out_int(&j, "k", s->k);
 		json_out_int(&j, "t_ns", s->t_ns);
 		json_out_real(&j, "speed", s->speed);
+		json_out_real(&j, "asked", s->asked);
+		json_out_real(&j, "pace", s->pace);
 		json_out_int(&j, "overruns", (int64_t)s->overruns);
 	}
 	if (s && procs) {
@@ -76,8 +78,12 @@ print_text(const struct mesh_entry *e, const struct status *s, const char *why, 
 		       (long)e->supervisor.pid, why);
 		return;
 	}
-	char speed[32];
-	snprintf(speed, sizeof speed, s->speed > 0 ? "x%g" : "max", s->speed);
+	char speed[64];
+	int n = snprintf(speed, sizeof speed, s->speed > 0 ? "x%g" : "max", s->speed);
+	if (s->asked > s->speed && s->speed > 0)
+		n += snprintf(speed + n, sizeof speed - (size_t)n, " of x%g", s->asked);
+	if (s->pace > 0)
+		snprintf(speed + n, sizeof speed - (size_t)n, " (reaches x%.2g)", s->pace);
 	printf("%s (%s)  %s  t %.3f s  speed %s  seed %llu  pid %ld  %s\n", e->name, dir, s->state,
 	       (double)s->t_ns * 1e-9, speed, (unsigned long long)s->seed, (long)e->supervisor.pid,
 	       e->run_dir);

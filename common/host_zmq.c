@@ -30,8 +30,9 @@ enum {
 
 /* A paced process may be this far ahead of the clock: one wake-up then serves many steps. */
 static const int64_t PACE_AHEAD_NS = 2000000;
-/* Later than this, the missed time is given up (and counted) instead of caught up. */
-static const int64_t PACE_LATE_NS = 20000000;
+/* Later than this, the missed time is given up (and counted) instead of caught up: more than what other
+ * programs keep a core for at a time, no more than a report's period. */
+static const int64_t PACE_LATE_NS = 100000000;
 
 static int64_t
 now_ns(void)
@@ -64,6 +65,7 @@ io_report(void *arg, const struct sup_msg *m)
 	struct host *h = arg;
 	struct sup_msg copy = *m;
 	copy.overruns = h->overruns;
+	copy.late = h->late;
 	if (m->type == SM_DONE)
 		copy.x = cpu_s() - h->cpu0_s;
 	if (supchan_send(h->fd, &copy, true) < 0)
@@ -191,7 +193,10 @@ tick(struct host *h)
 	proc_tick(h->p, now, stall_limit(h));
 	if (now - h->alive_ns >= ALIVE_MS * MS_NS) {
 		h->alive_ns = now;
-		struct sup_msg m = { .type = SM_ALIVE, .k = proc_k(h->p), .overruns = h->overruns };
+		struct sup_msg m = { .type = SM_ALIVE,
+			             .k = proc_k(h->p),
+			             .overruns = h->overruns,
+			             .late = h->late };
 		supchan_send(h->fd, &m, false);
 	}
 	start_telemetry(h);
@@ -229,6 +234,7 @@ allowance(struct host *h)
 	if (agreed >= 0 && since_k != h->speed_k) {
 		h->speed = agreed;
 		h->speed_k = since_k;
+		h->late = 0;
 		anchor(h);
 	}
 	if (!(h->speed > 0) || proc_state(h->p) != PROC_RUNNING)
@@ -237,7 +243,9 @@ allowance(struct host *h)
 	int64_t now = now_ns();
 	int64_t due = h->t0_ns + (int64_t)((double)(proc_k(h->p) - h->k0) * step_ns);
 	if (now - due > PACE_LATE_NS) {
-		h->overruns += (uint64_t)((double)(now - due) / step_ns);
+		const uint64_t late = (uint64_t)((double)(now - due) / step_ns);
+		h->overruns += late;
+		h->late += late;
 		anchor(h);
 		due = now;
 	}

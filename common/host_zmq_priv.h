@@ -56,7 +56,7 @@ struct host {
 	bool orphaned;
 	/* pace */
 	int64_t t0_ns, k0, speed_k;
-	uint64_t overruns;
+	uint64_t overruns, late; /* late: since the speed in force was agreed */
 	/* wall time */
 	int64_t alive_ns, greet_ns;
 	struct telem *telem;

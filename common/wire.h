@@ -106,7 +106,8 @@ struct sup_msg {
 	uint32_t toward;   /* the one end of the edge that gets it, process index + 1; 0: both */
 	double a, b, c;    /* as in struct core_cmd; CMD_CLOSE: c is seen from the link's end a */
 	double d, e, f;
-	uint64_t overruns; /* SM_ALIVE, SM_DONE */
+	uint64_t overruns; /* SM_ALIVE, SM_DONE: late steps */
+	uint64_t late;     /* of these, since the speed in force was agreed */
 	uint32_t n_starters;
 	uint32_t starters[SUP_STARTERS_MAX];
 	char text[SUP_TEXT_MAX]; /* SM_FAILED */

@@ -15,6 +15,8 @@ enum {
 };
 /* The bar reaches this far below and above the nominal voltage. */
 #define HEADER_BAR_SPAN (4.0 / 48)
+/* A speed counts as reached from this part on. */
+#define HEADER_HELD 0.9
 
 /* Text at *x unless it does not fit any more; moves *x behind it. */
 static void
@@ -28,12 +30,31 @@ header_item(struct canvas *c, const struct area *a, int *x, int y, enum style st
 	*x += n + HEADER_GAP;
 }
 
+/* "x0.05", "x0.03 of x1.0" when what is reached is less than what was asked for, "max x2.3". */
+static void
+header_speed(char *text, size_t size, const struct shot_head *h)
+{
+	char now[WORDS_MAX], goal[WORDS_MAX];
+	const bool known = h->pace > 0;
+	const double reached = known && h->pace < HEADER_HELD * h->speed ? h->pace : h->speed;
+	const double asked = h->asked > h->speed ? h->asked : h->speed;
+
+	words_speed(now, reached);
+	if (h->speed == 0 && known)
+		snprintf(text, size, "max %s", words_speed(now, h->pace));
+	else if (h->speed > 0 && reached < HEADER_HELD * asked)
+		snprintf(text, size, "%s of %s", now, words_speed(goal, asked));
+	else
+		snprintf(text, size, "%s", now);
+}
+
 static void
 header_state(struct canvas *c, const struct area *a, int *x, const struct shot_head *h, bool frozen)
 {
-	char text[48], speed[WORDS_MAX];
+	char text[2 * WORDS_MAX + 24], speed[2 * WORDS_MAX + 8];
 	bool running = strcmp(h->state, "running") == 0;
-	snprintf(text, sizeof text, "%s %s", h->state, words_speed(speed, h->speed));
+	header_speed(speed, sizeof speed, h);
+	snprintf(text, sizeof text, "%s %s", h->state, speed);
 	canvas_glyph(c, a, *x, 0,
 	             running                           ? GLYPH_OK
 	             : strcmp(h->state, "paused") == 0 ? GLYPH_PAUSE

@@ -219,7 +219,7 @@ view_create(const struct topo *topo, struct view **ret, struct err *err)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	v->nominal_v = 48; /* the usual rack bus, until the topology says otherwise */
 	v->status_wall_ns = v->bus_slot = v->rate_wall_ns = INT64_MIN;
-	v->status_speed = v->rate_per_s = NAN;
+	v->status_speed = v->status_asked = v->status_pace = v->rate_per_s = NAN;
 	v->overruns = -1;
 	for (int i = 0; i < VIEW_BUS; i++)
 		v->bus_min_v[i] = v->bus_max_v[i] = NAN;

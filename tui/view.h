@@ -137,6 +137,8 @@ struct shot_head {
 	char mesh[TOPO_ID_MAX];
 	char state[16]; /* "running", "paused", ...; "no data" */
 	double speed;   /* 0: as fast as it goes; NaN: not known */
+	double asked;   /* speed that was asked for, more if the host did not hold it; NaN: not known */
+	double pace;    /* reached of late; 0, NaN: not known */
 	bool has_seed;
 	uint64_t seed;
 	int64_t t_ns, k;
@@ -148,7 +150,7 @@ struct shot_head {
 	size_t islands;
 	uint64_t messages, lost, bad;
 	double messages_per_s;
-	int64_t overruns; /* -1: not known */
+	int64_t overruns; /* steps late at this speed, -1: not known */
 };
 
 struct shot {

@@ -444,6 +444,10 @@ view_status_key(struct view *v, const struct mp_token *key, const struct mp_toke
 		mp_text(value, v->status, sizeof v->status);
 	} else if (mp_is(key, "speed")) {
 		v->status_speed = mp_number(value, NAN);
+	} else if (mp_is(key, "asked")) {
+		v->status_asked = mp_number(value, NAN);
+	} else if (mp_is(key, "pace")) {
+		v->status_pace = mp_number(value, NAN);
 	} else if (mp_is(key, "overruns")) {
 		v->overruns = mp_int(value, -1);
 	} else if (mp_is(key, "step_ns")) {

@@ -383,7 +383,7 @@ shot_head_of(struct view *v, int64_t wall_ns, struct shot *s)
 	struct shot_head *h = &s->head;
 	size_t counts[TELEM_STATE_END_] = { 0 };
 	memcpy(h->mesh, v->mesh, sizeof h->mesh);
-	h->speed = NAN;
+	h->speed = h->asked = h->pace = NAN;
 	h->nominal_v = v->nominal_v;
 	h->has_seed = v->has_seed;
 	h->seed = v->seed;
@@ -399,6 +399,8 @@ shot_head_of(struct view *v, int64_t wall_ns, struct shot *s)
 		snprintf(h->state, sizeof h->state, "%s", v->status);
 		if (!isnan(v->status_speed))
 			h->speed = v->status_speed;
+		h->asked = v->status_asked;
+		h->pace = v->status_pace;
 	} else {
 		/* The rarest word first: one running process is enough to call the mesh running. */
 		static const enum telem_state order[] = { TELEM_RUNNING, TELEM_PAUSED, TELEM_HELD,

@@ -102,7 +102,7 @@ struct view {
 	/* the supervisor's word */
 	int64_t status_wall_ns; /* INT64_MIN: none yet */
 	char status[16];
-	double status_speed;
+	double status_speed, status_asked, status_pace; /* NaN: not known */
 	int64_t step_ns; /* T, 0: not known */
 	bool has_seed;
 	uint64_t seed;

@@ -277,6 +277,27 @@ START_TEST(shows_state_beside_colour)
 }
 END_TEST
 
+START_TEST(shows_the_speed_that_is_reached)
+{
+	shot.head.speed = shot.head.asked = 0.5;
+	shot.head.pace = 0.46; /* more than nine tenths: held */
+	ck_assert(drawn(120, 40, "running x0.5  "));
+	ck_assert(drawn(160, 40, "3 late steps"));
+	shot.head.pace = 0.4;
+	ck_assert(drawn(120, 40, "running x0.4 of x0.5"));
+	shot.head.asked = 1; /* the supervisor has lowered it */
+	ck_assert(drawn(120, 40, "running x0.4 of x1.0"));
+	shot.head.pace = 0;
+	ck_assert(drawn(120, 40, "running x0.5 of x1.0"));
+	shot.head.asked = NAN;
+	ck_assert(drawn(120, 40, "running x0.5  "));
+	shot.head.speed = 0;
+	ck_assert(drawn(120, 40, "running max  "));
+	shot.head.pace = 2.3;
+	ck_assert(drawn(120, 40, "running max x2.3"));
+}
+END_TEST
+
 START_TEST(asks_on_top)
 {
 	struct ui_request r;
@@ -471,6 +492,7 @@ main(void)
 	tcase_add_test(screens, every_screen);
 	tcase_add_test(screens, says_too_small);
 	tcase_add_test(screens, shows_state_beside_colour);
+	tcase_add_test(screens, shows_the_speed_that_is_reached);
 	tcase_add_test(screens, asks_on_top);
 	tcase_add_test(screens, tables);
 	tcase_add_test(screens, maps);
