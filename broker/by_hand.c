@@ -7,6 +7,7 @@
 
 #include "decode.h"
 #include "pool.h"
+#include "sensor_name.h"
 #include "yamldoc.h"
 
 static bool refuse(char why[BY_HAND_WHY_MAX], const char *fmt, ...)
@@ -159,11 +160,28 @@ check_time(const struct by_hand *h, const struct script_action *a, char why[BY_H
 	return true;
 }
 
+static bool
+no_sensor(const struct topo *t, const struct script_action *a, char why[BY_HAND_WHY_MAX])
+{
+	char names[SENSOR_NAMES_MAX][SENSOR_NAME_MAX];
+	const char *list[SENSOR_NAMES_MAX], *name = a->with.sensor;
+	size_t n = sensor_names(t, a->target, names);
+	for (size_t i = 0; i < n; i++)
+		list[i] = names[i];
+	const char *near = diag_nearest(name, list, n);
+	return refuse(why, "%s: node '%s' has no sensor '%s'%s%s%s%s", action_table[a->kind].name,
+	              t->nodes[a->target].id, name, near ? "; did you mean '" : "", near ? near : "",
+	              near ? "'?" : "",
+	              near || t->nodes[a->target].p.sensors_realistic
+	                      ? ""
+	                      : " (with ideal sensors it has none at terminals)");
+}
+
 bool
 by_hand_command(const struct topo *t, const struct by_hand *h, struct sup_msg *ret,
                 char why[BY_HAND_WHY_MAX])
 {
-	struct script_action a = { .kind = SCRIPT_KINDS_, .for_s = h->for_s };
+	struct script_action a = { .kind = SCRIPT_KINDS_, .for_s = h->for_s, .sensor = -1 };
 	for (int i = 0; i < SCRIPT_KINDS_; i++)
 		if (!strcmp(action_table[i].name, h->action) && by_hand_can((enum script_kind)i))
 			a.kind = (enum script_kind)i;
@@ -175,10 +193,15 @@ by_hand_command(const struct topo *t, const struct by_hand *h, struct sup_msg *r
 		return false;
 	if (h->end && !r->undo)
 		return refuse(why, "%s has no end by hand", h->action);
-	if (h->end && (h->with[0] || !isnan(h->for_s)))
+	bool sensor = a.kind == SCRIPT_BIAS || a.kind == SCRIPT_STUCK;
+	a.ends = h->end;
+	if (h->end && ((h->with[0] && !sensor) || !isnan(h->for_s)))
 		return refuse(why, "%s: its end takes no parameters", h->action);
-	if (!h->end &&
-	    (!decode_with(h, &a, why) || !check_time(h, &a, why) || !script_suits(t, &a, why)))
+	if ((!h->end || sensor) && !decode_with(h, &a, why))
+		return false;
+	if (!script_sensor(t, &a))
+		return no_sensor(t, &a, why);
+	if (!h->end && (!check_time(h, &a, why) || !script_suits(t, &a, why)))
 		return false;
 	bool link = a.target_kind == TARGET_LINK;
 	int resistor = link ? end_of(t, &a, a.with.end) : 0,
@@ -188,7 +211,7 @@ by_hand_command(const struct topo *t, const struct by_hand *h, struct sup_msg *r
 		              resistor < 0 ? a.with.end : a.with.toward, h->target);
 	*ret = (struct sup_msg){ .act = ACT_FAULT,
 		                 .fault = h->end ? r->undo : r->command,
-		                 .edge = link ? (int32_t)a.target : -1,
+		                 .edge = link ? (int32_t)a.target : a.sensor,
 		                 .proc = link ? 0 : a.target };
 	double *words[ACTION_WORDS] = { &ret->a, &ret->b, &ret->c, &ret->d, &ret->e, &ret->f };
 	for (size_t i = 0; i < ACTION_WORDS; i++)

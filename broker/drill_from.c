@@ -11,6 +11,7 @@
 #include "events.h"
 #include "export.h"
 #include "script.h"
+#include "sensor_name.h"
 
 enum { VALUE_MAX = 40, ARGS_MAX = 256 };
 
@@ -26,6 +27,7 @@ struct deed {
 	double words[ACTION_WORDS];
 	bool end;          /* of a fault */
 	int32_t link;      /* -1: none */
+	int32_t sensor;    /* of bias, stuck: as chan of the command; else -1 */
 	size_t by;         /* process that told it first */
 	bool both;         /* both ends of the link told it */
 };
@@ -54,7 +56,8 @@ add(struct from *f, int64_t k, enum script_kind kind, const char *target)
 	}
 	struct deed *d = &f->deeds[f->n];
 	*d = (struct deed){
-		.k = k, .nth = f->n, .kind = kind, .target = target, .proc = SIZE_MAX, .link = -1
+		.k = k, .nth = f->n, .kind = kind, .target = target, .proc = SIZE_MAX, .link = -1,
+		.sensor = -1
 	};
 	f->n++;
 	return d;
@@ -137,6 +140,23 @@ take_word(struct from *f, struct deed *d, size_t of, double x)
 		return cannot(f, d, why);
 	}
 	return 0;
+}
+
+/* Which sensor; its temperature has a key of its own. */
+static void
+take_sensor(const struct from *f, struct deed *d)
+{
+	char name[SENSOR_NAME_MAX], value[VALUE_MAX];
+	struct core_sensor s;
+	int node = topo_find_node(f->topo, d->target);
+	if (node < 0 || !core_sensor_of(d->sensor, &s))
+		return;
+	append(d, "sensor", sensor_text(f->topo, (uint32_t)node, s, name));
+	if (s.kind != CORE_SENSOR_TEMP || isnan(d->words[0]) ||
+	    !value_text(d->words[0], UNIT_CELSIUS, value))
+		return;
+	append(d, "temp", value);
+	d->words[0] = NAN;
 }
 
 static int
@@ -240,7 +260,9 @@ take_fault(struct from *f, size_t i)
 	new->by = d.by;
 	new->end = d.end;
 	new->link = e->chan >= 0 ? d.link : -1;
+	new->sensor = e->chan < -1 ? e->chan : -1;
 	memcpy(new->words, d.words, sizeof d.words);
+	take_sensor(f, new);
 	return d.end ? 0 : take_words(f, new);
 }
 

@@ -161,7 +161,7 @@ prove_again(const struct trail *t, struct drill_fault *f)
 				            heard(t, node, channel(topo, node, a->target));
 		}
 	} else {
-		f->proved = heard(t, a->target, -1);
+		f->proved = heard(t, a->target, a->sensor);
 	}
 	snprintf(f->text, sizeof f->text, "%s %s it at step %" PRId64, f->target,
 	         f->proved ? "took" : "did not take", a->k);
@@ -270,7 +270,7 @@ prove_command(const struct trail *t, struct drill_fault *f)
 		prove_channel(t, f);
 		return;
 	}
-	f->proved = heard(t, a->target, -1);
+	f->proved = heard(t, a->target, a->sensor);
 	snprintf(f->text, sizeof f->text, "%s %s it at step %" PRId64, f->target,
 	         f->proved ? "took" : "did not take", a->k);
 }

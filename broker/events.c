@@ -8,6 +8,7 @@
 
 #include "export.h"
 #include "json_out.h"
+#include "sensor_name.h"
 
 struct events {
 	const struct runview *view;
@@ -219,6 +220,14 @@ each_argument(const struct events *ev, const struct events_item *it,
 	if ((x[0] == CMD_CUT || x[0] == CMD_HEAL) && x[1] > 0)
 		put(arg, "only", x[1] == CUT_POWER ? "power" : "channel", 0);
 	const struct command *c = &commands[(size_t)x[0]];
+	char name[SENSOR_NAME_MAX];
+	struct core_sensor at;
+	if (!module && core_sensor_of(it->e.chan, &at)) {
+		put(arg, "sensor", sensor_text(t, (uint32_t)it->proc, at, name), 0);
+		if (!isnan(x[1]) || !isnan(x[2]))
+			put(arg, "by", NULL, isnan(x[1]) ? x[2] : x[1]);
+		return;
+	}
 	if (c->a && !isnan(x[1]))
 		put(arg, c->a, NULL, x[1]);
 	if (c->b && !isnan(x[2]))

@@ -121,12 +121,15 @@ extern const struct action action_table[SCRIPT_KINDS_];
 /* Actions that drills know and this release does not run; ended by NULL. */
 extern const char *const action_later[];
 
+enum { ACTION_SENSOR_MAX = TOPO_ID_MAX + 16 };
+
 /* `with:` of any action; what was not given is NaN, "" or 0. */
 struct action_with {
 	double ambient_c;                /* derate */
 	double bias_v;                   /* bias */
 	double bias_a;                   /* bias */
 	double bias_part;                /* bias */
+	double bias_temp;                /* bias: K */
 	double burst_enter, burst_leave; /* degrade */
 	double by_s;                     /* reorder */
 	double bypass_s;                 /* close */
@@ -147,12 +150,12 @@ struct action_with {
 	double rate_bit_s;               /* degrade, flood */
 	double share;                    /* corrupt, duplicate, reorder */
 	double size;                     /* flood: B */
-	int sensor;                      /* stuck */
 	int signal;                      /* kill */
 	char to[TOPO_ID_MAX];            /* swap: the module that comes */
 	const struct yamldoc_node *last_sent; /* kill: while the file is read */
 	char end[TOPO_ID_MAX];           /* close: at which end the resistor is */
 	char toward[TOPO_ID_MAX];        /* channel: the node that receives */
+	char sensor[ACTION_SENSOR_MAX];    /* bias, stuck: as in sensor_name.h */
 };
 
 enum { ACTION_NEEDS_MAX = 2, ACTION_WORDS = 6 };

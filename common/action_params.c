@@ -1,5 +1,6 @@
 /* Parameters of the actions of drills. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "action.h"
@@ -112,21 +113,39 @@ take_last_sent(struct decoder *d, const struct field *f, const struct yamldoc_no
 	((struct action_with *)target)->last_sent = v;
 }
 
+/* Whether the target has it is known later. */
+static void
+decode_sensor(struct decoder *d, const struct field *f, const struct yamldoc_node *v, void *target)
+{
+	struct action_with *with = target;
+	if (v->kind != YAMLDOC_SCALAR || !v->text[0])
+		decode_error(d, v, "%s: the name of a sensor is wanted, not %s", f->key,
+		             yamldoc_what(v));
+	else if (strlen(v->text) >= sizeof with->sensor)
+		decode_error(d, v, "%s: '%.60s' is too long for a sensor", f->key, v->text);
+	else
+		snprintf(with->sensor, sizeof with->sensor, "%s", v->text);
+}
+
 static const struct field with_bias[] = {
-	NUMBER("v", bias_v, UNIT_VOLT, -20, 20, NULL, "added to the reading of the bus voltage"),
-	NUMBER("i", bias_a, UNIT_AMPERE, -500, 500, NULL, "added to the reading of the feed current"),
+	NUMBER("v", bias_v, UNIT_VOLT, -20, 20, NULL, "added to the reading of a voltage"),
+	NUMBER("i", bias_a, UNIT_AMPERE, -500, 500, NULL, "added to the reading of a current"),
 	NUMBER("gain", bias_part, UNIT_PERCENT, -1, 10, NULL,
-	       "part of the feed current that its reading has too much"),
+	       "part of the current that its reading has too much"),
+	NUMBER("temp", bias_temp, UNIT_CELSIUS, -200, 200, NULL,
+	       "added to the reading of the temperature"),
+	{ .key = "sensor",
+	  .type = FIELD_CUSTOM,
+	  .decode = decode_sensor,
+	  .doc = "which one: v, i, sc_v, temp, load, sc, conv, link.ID, link.ID.conv, port.MODULE; "
+	         "without it v and i, as they are named" },
 };
 
-static const char *const sensor_names[] = { "v", "i", NULL };
 static const struct field with_stuck[] = {
 	{ .key = "sensor",
-	  .type = FIELD_WORD,
-	  .offset = offsetof(struct action_with, sensor),
-	  .words = sensor_names,
-	  .dflt = "v",
-	  .doc = "v: of the bus voltage, i: of the feed current" },
+	  .type = FIELD_CUSTOM,
+	  .decode = decode_sensor,
+	  .doc = "which one, as for `bias`; without it v, the bus voltage" },
 };
 
 static const struct field with_derate[] = {
@@ -258,7 +277,7 @@ const struct action_params action_params[SCRIPT_KINDS_] = {
 	                   .words = { ACTION_OF(r_ohm), ACTION_LEASE } },
 	[SCRIPT_START] = { .with = &schema_none },
 	[SCRIPT_STOP] = { .with = &schema_none },
-	[SCRIPT_STUCK] = { .with = &schema_stuck, .words = { ACTION_INT(sensor) } },
+	[SCRIPT_STUCK] = { .with = &schema_stuck },
 	[SCRIPT_SURGE] = { .with = &schema_surge,
 	                   .needs = { { "power", "what comes on top" } },
 	                   .words = { ACTION_OF(power_w), ACTION_OF(ramp_s) } },
@@ -294,6 +313,7 @@ const struct action_with action_no_with = {
 	.bias_v = NAN,
 	.bias_a = NAN,
 	.bias_part = NAN,
+	.bias_temp = NAN,
 	.burst_enter = NAN,
 	.burst_leave = NAN,
 	.by_s = NAN,

@@ -138,7 +138,7 @@ struct core_in {
  * a for people. In alphabetical order. */
 #define CORE_CMD_TABLE(X)                                                                          \
 	X(CMD_AGE,     40, "age",     "c_part", "esr_part", NULL) /* supercapacitor: parts of what it is in the topology; NaN: stays */ \
-	X(CMD_BIAS,    32, "bias",    "v", "i", NULL) /* offsets on sensors of the bus voltage and the feed current; c: part on top of the current; NaN: none */ \
+	X(CMD_BIAS,    32, "bias",    "v", "i", NULL) /* chan: core_sensor_chan(); a: offset in V or K, b: in A, c: part on top of a current; NaN: none. chan -1: of bus voltage and feed current */ \
 	X(CMD_BROWNOUT, 60, "brownout", "level_v", "ramp_s", "V") /* the feed's source holds at most a V */ \
 	X(CMD_CLOSE,    3, "close",   "precharge_ohm", "bypass_s", NULL) /* b after closing; c = +1 resistor here, -1 at the peer */ \
 	X(CMD_CORRUPT, 81, "corrupt",   "share", NULL, NULL)     /* channel: of the frames */            \
@@ -158,7 +158,7 @@ struct core_in {
 	X(CMD_SC_CLOSE, 41, "sc_close", NULL, NULL, NULL) /* its string */                                  \
 	X(CMD_SC_OPEN,  42, "sc_open", NULL, NULL, NULL)                                                    \
 	X(CMD_SHORT,    5, "short",   "r_ohm", "for_s", "Ohm")  /* fault on the bus; b NaN: until CMD_UNSHORT */ \
-	X(CMD_STUCK,   34, "stuck",   "sensor", NULL, NULL) /* a: 0 bus voltage, 1 feed current */         \
+	X(CMD_STUCK,   34, "stuck",   NULL, NULL, NULL) /* chan: core_sensor_chan() */                   \
 	X(CMD_SURGE,   51, "surge",   "power_w", "ramp_s", "W") /* on top of a load; until CMD_UNSURGE */  \
 	X(CMD_UNAGE,   43, "unage",   NULL, NULL, NULL)                                                    \
 	X(CMD_UNBIAS,  33, "unbias",  NULL, NULL, NULL)                                                    \
@@ -178,11 +178,50 @@ enum core_cmd_kind {
 #undef X
 	CMD_END_ = 128,
 };
+
+/* Sensors of a node. From LINK on there may be several of a kind: by the node's own order. */
+enum core_sensor_kind {
+	CORE_SENSOR_V,
+	CORE_SENSOR_FEED,
+	CORE_SENSOR_SC_V,
+	CORE_SENSOR_TEMP,
+	CORE_SENSOR_LOAD,
+	CORE_SENSOR_SC,
+	CORE_SENSOR_CONV,
+	CORE_SENSOR_LINK,
+	CORE_SENSOR_LINK_CONV,
+	CORE_SENSOR_PORT,
+	CORE_SENSORS_
+};
+struct core_sensor {
+	enum core_sensor_kind kind;
+	uint32_t index;
+};
+
+/* As the channel of a command or an event of a node. */
+static inline int32_t
+core_sensor_chan(struct core_sensor s)
+{
+	return -2 - (int32_t)(s.kind + CORE_SENSORS_ * s.index);
+}
+
+/* False: this channel is none. */
+static inline bool
+core_sensor_of(int32_t chan, struct core_sensor *ret)
+{
+	if (chan > -2)
+		return false;
+	uint32_t code = (uint32_t)(-2 - (int64_t)chan);
+	*ret = (struct core_sensor){ (enum core_sensor_kind)(code % CORE_SENSORS_),
+		                     code / CORE_SENSORS_ };
+	return true;
+}
+
 enum cut_only { CUT_POWER = 1, CUT_CHANNEL = 2 };
 struct core_cmd {
 	int64_t k;
 	uint32_t kind; /* enum core_cmd_kind */
-	int32_t chan;  /* own channel index, -1: the bus */
+	int32_t chan;  /* own channel index, -1: the bus, less: a sensor, see core_sensor_chan() */
 	double a, b, c, d, e, f;
 };
 

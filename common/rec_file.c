@@ -216,7 +216,7 @@ take_events(struct rec_file *f, struct err *err)
 	}
 	for (; f->n_list < v->count; f->n_list++) {
 		const union rec_word *w = view_frame(v, f->n_list);
-		if (!w || !(w[1].i > EV_NONE_ && w[1].i < EV_END_) || w[2].i < -1 ||
+		if (!w || !(w[1].i > EV_NONE_ && w[1].i < EV_END_) || w[2].i < INT32_MIN ||
 		    w[2].i > INT32_MAX)
 			return bad(v, err, "an event");
 		f->list[f->n_list] = (struct core_event){

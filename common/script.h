@@ -32,6 +32,7 @@ struct script_action {
 	bool by_hand;     /* kill: a death that nobody scripted, with its script_last */
 	bool again;       /* of a file that repeats a run: it may well do nothing */
 	uint32_t toward;            /* channel: the one end that gets it, process index + 1; 0: both */
+	int32_t sensor;   /* bias, stuck: core_sensor_chan(); else -1 */
 	int resistor_end; /* close: 0 the rule, 1 at link end a, 2 at end b */
 	unsigned line;    /* in the drill file, for messages */
 };
@@ -122,6 +123,9 @@ enum { SCRIPT_WHY_MAX = 240 };
 /* Whether the action, which does not end anything, finds at its target what it acts on and says enough;
  * false: `why`. */
 bool script_suits(const struct topo *, const struct script_action *, char why[SCRIPT_WHY_MAX]);
+/* Of bias and stuck: finds the sensor that `with` names (a->sensor; -1: v and i, of an end: all). False: the target has none of that
+ * name. */
+bool script_sensor(const struct topo *, struct script_action *);
 const char *script_action_name(enum script_kind); /* "kill" */
 void script_print_actions(FILE *);                /* for people, one action per line */
 void script_print_actions_json(FILE *);           /* one object, see docs/drills.md */

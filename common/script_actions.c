@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "script_build.h"
+#include "sensor_name.h"
 
 const char *
 script_action_name(enum script_kind kind)
@@ -142,9 +143,10 @@ decode_with(struct script_build *b, struct script_entry *e)
 		decode_error(&b->d, e->for_place, "the end of an action takes no 'for'");
 	else if (e->end && e->with_place &&
 	         (e->with_place->kind != YAMLDOC_MAP || e->with_place->n != 1 ||
-	          !yamldoc_get(e->with_place, "toward")))
+	          (!yamldoc_get(e->with_place, "toward") && !yamldoc_get(e->with_place, "sensor"))))
 		decode_error(&b->d, e->with_place,
-		             "the end of an action takes no parameters but 'toward' of a channel");
+		             "the end of an action takes no parameters but 'toward' of a channel, or "
+		             "'sensor'");
 	if (e->with_place && p->with->n == 0)
 		decode_error(&b->d, e->with_place, "action '%s' takes no 'with'", r->name);
 	else if (e->with_place)
@@ -375,6 +377,7 @@ add_action(struct script_build *b, const struct script_entry *e, const struct ya
 		.target = target,
 		.with = e->with,
 		.for_s = e->for_s,
+		.sensor = -1,
 		.ends = e->end,
 		.line = e->place->line,
 	};
@@ -459,6 +462,27 @@ set_toward(struct script_build *b, const struct script_entry *e, struct script_a
 		decode_error(&b->d, e->with_place,
 		             "with.toward: '%s' is not an end of link '%s' (%s, %s)",
 		             e->with.toward, l->id, t->nodes[l->a].id, t->nodes[l->b].id);
+}
+
+/* The sensor that a bias, or a node's stuck reading, is at. */
+static void
+set_sensor(struct script_build *b, const struct script_entry *e, struct script_action *a)
+{
+	const struct topo *t = b->topo;
+	char names[SENSOR_NAMES_MAX][SENSOR_NAME_MAX];
+	const char *list[SENSOR_NAMES_MAX];
+	if (a->target_kind != TARGET_PROC || script_sensor(t, a))
+		return;
+	size_t n = sensor_names(t, a->target, names);
+	for (size_t i = 0; i < n; i++)
+		list[i] = names[i];
+	struct diag *d = decode_error(&b->d, yamldoc_get(e->with_place, "sensor"),
+	                              "with.sensor: node '%s' has no sensor '%s'%s",
+	                              t->nodes[a->target].id, e->with.sensor,
+	                              t->nodes[a->target].p.sensors_realistic
+	                                      ? ""
+	                                      : " (with ideal sensors it has none at terminals)");
+	decode_suggest(d, e->with.sensor, list, n, "sensors");
 }
 
 /* A node stands for all its links; those that start open are not among them. Two nodes of one entry
@@ -569,6 +593,7 @@ add_target(struct script_build *b, const struct script_entry *e, const struct ya
 			             "with.at: '%s' is not an end of link '%s' (%s, %s)",
 			             e->with.end, l->id, t->nodes[l->a].id, t->nodes[l->b].id);
 	}
+	set_sensor(b, e, a);
 	if (a->kind == SCRIPT_SWAP)
 		add_other(b, e, a);
 	if (has_lease_end(e))

@@ -1,4 +1,5 @@
 /* Walks through the actions in the order in which they act and finds what cannot happen. */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,8 @@ struct state {
 	struct cut_state (*cut)[CUTS];       /* per link */
 	bool *open;                          /* per link: open since the start */
 	const struct script_action **faults; /* per target and kind: the latest */
+	const struct script_action **sensors; /* those of sensors that have a name, the latest each */
+	size_t n_sensors;
 	bool *plugged;                       /* per module */
 	double *level_w;  /* per process: level of the last load action, NaN: the file's curve */
 	double *before_w; /* per process: level in force before the action that has a lease */
@@ -45,6 +48,16 @@ seconds(const struct script_build *b, int64_t k)
 static const struct script_action **
 fault_of(struct state *s, const struct topo *t, const struct script_action *a)
 {
+	if (a->sensor != -1) {
+		for (size_t i = 0; i < s->n_sensors; i++) {
+			const struct script_action *f = s->sensors[i];
+			if (f && f->kind == a->kind && f->target == a->target && f->sensor == a->sensor)
+				return &s->sensors[i];
+		}
+		assert(s->n_sensors < 2 * SCRIPT_ACTIONS_MAX); /* each action asks once */
+		s->sensors[s->n_sensors] = NULL;
+		return &s->sensors[s->n_sensors++];
+	}
 	size_t place =
 		a->target_kind == TARGET_PROC ? a->target : t->n_nodes + t->n_modules + a->target;
 	return &s->faults[place * SCRIPT_KINDS_ + a->kind];
@@ -55,6 +68,9 @@ forget_faults(struct state *s, uint32_t proc)
 {
 	for (size_t i = 0; i < SCRIPT_KINDS_; i++)
 		s->faults[(size_t)proc * SCRIPT_KINDS_ + i] = NULL;
+	for (size_t i = 0; i < s->n_sensors; i++)
+		if (s->sensors[i] && s->sensors[i]->target == proc)
+			s->sensors[i] = NULL;
 }
 
 static void
@@ -396,6 +412,13 @@ check_fault(struct script_build *b, struct state *s, const struct script_action 
 	bool link = a->target_kind == TARGET_LINK;
 	if (a->ends) {
 		bool there = *latest != NULL || b->replay;
+		for (size_t i = 0; i < s->n_sensors && a->sensor == -1; i++) {
+			const struct script_action *f = s->sensors[i];
+			if (!f || f->kind != a->kind || f->target != a->target)
+				continue;
+			there = true; /* the end of all */
+			s->sensors[i] = NULL;
+		}
 		if (!there && !lease_end)
 			decode_error(&b->d, at, "%s: '%s' has none at that time that could end",
 			             script_action_name(a->kind),
@@ -471,12 +494,13 @@ state_init(struct state *s, const struct topo *t)
 	s->procs = calloc(t->n_nodes + t->n_modules + 1, sizeof *s->procs);
 	s->cut = calloc(t->n_links + 1, sizeof *s->cut);
 	s->open = calloc(t->n_links + 1, sizeof *s->open);
+	s->sensors = calloc(2 * SCRIPT_ACTIONS_MAX, sizeof *s->sensors);
 	s->faults = calloc((t->n_nodes + t->n_modules + t->n_links) * SCRIPT_KINDS_ + 1,
 	                   sizeof *s->faults);
 	s->plugged = calloc(t->n_modules + 1, sizeof *s->plugged);
 	s->level_w = calloc(t->n_nodes + t->n_modules + 1, sizeof *s->level_w);
 	s->before_w = calloc(t->n_nodes + t->n_modules + 1, sizeof *s->before_w);
-	if (!s->procs || !s->cut || !s->open || !s->faults || !s->plugged || !s->level_w ||
+	if (!s->procs || !s->cut || !s->open || !s->faults || !s->sensors || !s->plugged || !s->level_w ||
 	    !s->before_w)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < t->n_nodes + t->n_modules; i++)
@@ -497,6 +521,7 @@ state_free(struct state *s)
 	free(s->cut);
 	free(s->open);
 	free((void *)s->faults);
+	free((void *)s->sensors);
 	free(s->plugged);
 	free(s->level_w);
 	free(s->before_w);
@@ -547,6 +572,7 @@ heal(struct script_build *b, enum script_kind kind, enum script_target target_ki
 		.target = target,
 		.with = action_no_with,
 		.for_s = NAN,
+		.sensor = -1,
 	};
 	if (rounded)
 		a->k = (a->k + period - 1) / period * period;
@@ -596,8 +622,9 @@ heal_all(struct script_build *b, const struct state *s)
 			     m->id);
 	}
 	size_t n_faults = (t->n_nodes + t->n_modules + t->n_links) * SCRIPT_KINDS_;
-	for (size_t i = 0; i < n_faults; i++) {
-		const struct script_action *f = s->faults[i];
+	for (size_t i = 0; i < n_faults + s->n_sensors; i++) {
+		const struct script_action *f =
+			i < n_faults ? s->faults[i] : s->sensors[i - n_faults];
 		bool down = f && f->target_kind == TARGET_PROC && s->procs[f->target].down;
 		if (!f || down || !action_table[f->kind].undo)
 			continue;
@@ -605,6 +632,7 @@ heal_all(struct script_build *b, const struct state *s)
 		if (a) {
 			a->ends = true;
 			a->toward = f->toward;
+			a->sensor = f->sensor;
 		}
 	}
 }

@@ -9,7 +9,7 @@ static const char *const later[] = { "node.dead", "handback", "calibrated", "exi
 static const char *const keys[] = { "subject", "link",  "port",  "module", "node",
 	                            "channel", "cause", "rx",    "stage",  "kind",
 	                            "to",      "epoch", "state", "reason", "incarnation",
-	                            "by",      "only",  "limit" };
+	                            "by",      "only",  "limit", "sensor" };
 enum { N_KEYS = sizeof keys / sizeof *keys, N_LATER = sizeof later / sizeof *later };
 
 bool

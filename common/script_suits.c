@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "script.h"
+#include "sensor_name.h"
 
 static const char *
 proc_id(const struct topo *t, uint32_t proc)
@@ -58,18 +59,53 @@ has_feed(const struct topo *t, const struct script_action *a, char why[SCRIPT_WH
 	return false;
 }
 
+/* A bias wants something that its sensor measures; without a sensor, v and i of the node. */
 static bool
 has_sensor(const struct topo *t, const struct script_action *a, char why[SCRIPT_WHY_MAX])
 {
-	bool bias = a->kind == SCRIPT_BIAS;
-	bool current = bias ? !isnan(a->with.bias_a) || !isnan(a->with.bias_part)
-	                    : a->with.sensor == 1;
-	if (bias && !current && isnan(a->with.bias_v)) {
+	const struct action_with *w = &a->with;
+	struct core_sensor s = { CORE_SENSOR_V, 0 };
+	if (a->kind != SCRIPT_BIAS)
+		return true;
+	bool named = core_sensor_of(a->sensor, &s), temp = named && s.kind == CORE_SENSOR_TEMP;
+	bool volts = named && (s.kind == CORE_SENSOR_V || s.kind == CORE_SENSOR_SC_V);
+	bool v = !isnan(w->bias_v) && !temp, k = !isnan(w->bias_temp);
+	bool amps = !isnan(w->bias_a) || !isnan(w->bias_part);
+	if (!named && k) {
+		snprintf(why, SCRIPT_WHY_MAX, "bias: 'temp' wants 'sensor: temp'");
+		return false;
+	}
+	if (!named && !v && !amps) {
 		snprintf(why, SCRIPT_WHY_MAX,
 		         "'with: { v: ..., i: ..., gain: ... }' is missing: what is read");
 		return false;
 	}
-	return !current || has_feed(t, a, why);
+	if (!named)
+		return !amps || has_feed(t, a, why);
+	if (!(temp ? !k || v || amps : volts ? !v || k || amps : !amps || v || k))
+		return true;
+	snprintf(why, SCRIPT_WHY_MAX, "bias: sensor '%s' wants %s, and nothing else", w->sensor,
+	         temp    ? "'temp'"
+	         : volts ? "'v'"
+	                 : "'i', 'gain', or both");
+	return false;
+}
+
+bool
+script_sensor(const struct topo *t, struct script_action *a)
+{
+	bool stuck = a->kind == SCRIPT_STUCK;
+	const char *name = a->with.sensor[0] ? a->with.sensor : stuck && !a->ends ? "v" : NULL;
+	struct core_sensor s;
+	a->sensor = -1;
+	if ((a->kind != SCRIPT_BIAS && !stuck) || !name)
+		return true;
+	if (!sensor_find(t, a->target, name, &s))
+		return false;
+	a->sensor = core_sensor_chan(s);
+	if (s.kind == CORE_SENSOR_TEMP)
+		a->with.bias_v = a->with.bias_temp;
+	return true;
 }
 
 static bool

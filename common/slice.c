@@ -218,8 +218,10 @@ slice_takes(const struct slice *s, const struct sup_msg *m, struct core_cmd *ret
 {
 	*ret = (struct core_cmd){ .k = m->k, .kind = m->fault, .chan = -1, .a = m->a, .b = m->b,
 		                  .c = m->c, .d = m->d,        .e = m->e,  .f = m->f };
-	if (m->edge < 0)
+	if (m->edge < 0) {
+		ret->chan = m->edge;
 		return m->proc == s->index;
+	}
 	for (size_t c = 0; c < s->n_chans; c++) {
 		if (s->chans[c].edge != (uint32_t)m->edge)
 			continue;

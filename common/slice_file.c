@@ -660,7 +660,10 @@ check(const struct slice *s, const char *path, struct err *err)
 	}
 	for (size_t i = 0; i < s->n_cmds; i++) {
 		const struct core_cmd *c = &s->cmds[i];
-		if (c->chan < -1 || c->chan >= (int64_t)s->n_chans || (i && c->k < c[-1].k))
+		struct core_sensor at = { CORE_SENSOR_V, 0 };
+		bool sensor = core_sensor_of(c->chan, &at);
+		if ((sensor && at.index >= s->n_chans && at.kind >= CORE_SENSOR_LINK) ||
+		    c->chan >= (int64_t)s->n_chans || (i && c->k < c[-1].k))
 			what = "cmds: chan, k";
 	}
 	return what ? err_set(err, ERR_INPUT, "%s: field %s: out of range", path, what) : 0;

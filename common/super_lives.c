@@ -57,8 +57,10 @@ script_command(const struct script_action *a, const struct slice *sl, struct cor
 	double *words[ACTION_WORDS] = { &cmd->a, &cmd->b, &cmd->c, &cmd->d, &cmd->e, &cmd->f };
 	for (size_t i = 0; i < ACTION_WORDS; i++)
 		*words[i] = a->ends ? NAN : action_word(a->kind, &a->with, a->for_s, i);
-	if (a->target_kind == TARGET_PROC)
+	if (a->target_kind == TARGET_PROC) {
+		cmd->chan = a->sensor;
 		return a->target == sl->index;
+	}
 	if (a->kind == SCRIPT_CLOSE)
 		cmd->c = a->resistor_end == 0 ? NAN : a->resistor_end == 1 ? 1 : -1;
 	for (size_t c = 0; c < sl->n_chans; c++) {

@@ -100,7 +100,7 @@ struct sup_msg {
 	uint32_t proc, inc;
 	int64_t k;
 	double x;
-	/* ACT_FAULT: on an edge (>= 0) or on process `proc` */
+	/* ACT_FAULT: on an edge (>= 0) or on process `proc` (-1, or a sensor of it: as chan in core.h) */
 	int32_t edge;
 	uint32_t fault;    /* enum core_cmd_kind */
 	uint32_t toward;   /* the one end of the edge that gets it, process index + 1; 0: both */

@@ -67,13 +67,93 @@ node_command_mcu(struct node_core *c, enum mcu_change change)
 	}
 }
 
+/* The sensor of a terminal; NULL: there is none. */
+static struct node_sensor *
+node_command_terminal(struct node_core *c, enum node_terminal_kind kind, size_t index)
+{
+	for (size_t i = 0; i < c->sense.n; i++)
+		if (c->sense.terminals[i].kind == kind && c->sense.terminals[i].index == index)
+			return &c->sense.terminals[i].sensor;
+	return NULL;
+}
+
+static struct node_sensor *
+node_command_sensor_at(struct node_core *c, struct core_sensor at)
+{
+	const bool behind = at.index < c->n_links && c->ends[at.index];
+
+	switch (at.kind) {
+	case CORE_SENSOR_V:
+		return &c->sense.v;
+	case CORE_SENSOR_FEED:
+		return node_sense_feed(&c->sense);
+	case CORE_SENSOR_SC_V:
+		return c->plant.store ? &c->sense_sc : NULL;
+	case CORE_SENSOR_TEMP:
+		return &c->hw.temp;
+	case CORE_SENSOR_LOAD:
+		return node_command_terminal(c, TERMINAL_LOAD, 0);
+	case CORE_SENSOR_SC:
+		return node_command_terminal(c, TERMINAL_SUPERCAP, 0);
+	case CORE_SENSOR_CONV: /* behind those of links */
+		return c->own_conv ? node_command_terminal(c, TERMINAL_CONV, c->plant.n_convs - 1)
+		                   : NULL;
+	case CORE_SENSOR_LINK:
+		return node_command_terminal(c, TERMINAL_LINK, at.index);
+	case CORE_SENSOR_LINK_CONV:
+		return behind ? node_command_terminal(c, TERMINAL_CONV,
+		                                      (size_t)(c->ends[at.index] - c->convs))
+		              : NULL;
+	case CORE_SENSOR_PORT:
+		return node_command_terminal(c, TERMINAL_PORT, at.index);
+	default:
+		return NULL;
+	}
+}
+
+/* CMD_BIAS, CMD_STUCK and their ends, at one sensor. */
+static void
+node_command_one_sensor(struct node_core *c, const struct core_cmd *cmd, struct core_sensor at)
+{
+	const bool volts = at.kind == CORE_SENSOR_V || at.kind == CORE_SENSOR_SC_V;
+	const double by = volts || at.kind == CORE_SENSOR_TEMP ? cmd->a : cmd->b;
+	struct node_sensor *s = node_command_sensor_at(c, at);
+
+	if (!s)
+		return;
+	if (cmd->kind == CMD_STUCK || cmd->kind == CMD_UNSTUCK)
+		s->stuck = cmd->kind == CMD_STUCK;
+	else if (cmd->kind == CMD_UNBIAS)
+		node_sensor_bias(s, 0, 0);
+	else
+		node_sensor_bias(s, isnan(by) ? 0 : by, isnan(cmd->c) ? 0 : cmd->c);
+}
+
+/* The end of all. */
+static void
+node_command_all_sensors(struct node_core *c, const struct core_cmd *cmd)
+{
+	for (uint32_t i = 0; i < CORE_SENSORS_; i++) {
+		size_t n = i >= CORE_SENSOR_PORT ? c->n_ports : i >= CORE_SENSOR_LINK ? c->n_links : 1;
+		for (uint32_t nth = 0; nth < n; nth++)
+			node_command_one_sensor(c, cmd, (struct core_sensor){ i, nth });
+	}
+}
+
 /* CMD_BIAS, CMD_STUCK and their ends. */
 static void
 node_command_sensor(struct node_core *c, const struct core_cmd *cmd)
 {
 	const bool begins = cmd->kind == CMD_BIAS || cmd->kind == CMD_STUCK;
 	struct node_sensor *feed = node_sense_feed(&c->sense);
+	struct core_sensor at;
 
+	if (core_sensor_of(cmd->chan, &at)) {
+		node_command_one_sensor(c, cmd, at);
+		return;
+	}
+	if (!begins)
+		node_command_all_sensors(c, cmd);
 	if (cmd->kind == CMD_BIAS || cmd->kind == CMD_UNBIAS) {
 		node_sensor_bias(&c->sense.v, begins && !isnan(cmd->a) ? cmd->a : 0, 0);
 		if (feed)

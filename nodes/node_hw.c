@@ -30,6 +30,7 @@ node_hw_init(struct node_hw *h, const struct slice *s, const struct node_hw_part
 
 	*h = (struct node_hw){ .ambient_c = s->node.thermal.ambient_c, .feed_part = 1 };
 	node_thermal_init(&h->thermal, &s->node, (double)s->step_ns * 1e-9, s->init_temp_c);
+	h->temp = (struct node_sensor){ .ideal = true, .gain = 1, .value = s->init_temp_c };
 	node_trip_init(&h->trip, &s->node, s->step_ns, p->v_v,
 	               p->n_convs > 0 || p->store || n_ports > 0);
 	for (size_t i = 0; i < p->n_convs; i++) {
@@ -62,9 +63,9 @@ static void
 node_hw_allow(struct node_hw *h, int64_t k, struct node_plant *p, struct core_events *ev)
 {
 	const bool off = node_trip_off(&h->trip);
-	const double warm = node_thermal_part(&h->thermal), feed = off ? 0 : warm * h->feed_part;
+	const double warm = node_thermal_part(&h->thermal, h->temp.value), feed = off ? 0 : warm * h->feed_part;
 	const double least = warm < feed || off ? warm : feed;
-	const bool cool = h->thermal.temp_c < h->thermal.p.derate_c - DERATE_HYSTERESIS_K;
+	const bool cool = h->temp.value < h->thermal.p.derate_c - DERATE_HYSTERESIS_K;
 
 	if (p->feed.i_rated_a > 0 && feed != p->feed.part)
 		node_feed_allow(&p->feed, feed);
@@ -91,6 +92,7 @@ node_hw_step(struct node_hw *h, int64_t k, const struct node_hw_parts *parts,
 	}
 	node_thermal_step(&h->thermal, node_hw_lost_j(h, p), p->feed_avg_a,
 	                  node_trip_off(&h->trip));
+	(void)node_sensor_read(&h->temp, k + 1, h->thermal.temp_c);
 	node_trip_step(&h->trip, k, p->v_min_v, p->v_max_v, h->thermal.temp_c, ev);
 	node_hw_allow(h, k, p, ev);
 }

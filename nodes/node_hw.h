@@ -3,7 +3,7 @@
  * what they do to feed and converters.
  *
  * docs/models/hardware.md. After each step temperature and comparators move on; limits act from the
- * next step. Feed: the part that the temperature leaves times what a drill leaves of it;
+ * next step. Derating goes by a sensor, which may be wrong; the trip is a thermostat of its own. Feed: the part that the temperature leaves times what a drill leaves of it;
  * converters: the part of the temperature.
  */
 #ifndef VL_NODE_HW_H
@@ -12,6 +12,7 @@
 #include "core.h"
 #include "node_link.h"
 #include "node_plant.h"
+#include "node_sensor.h"
 #include "node_thermal.h"
 #include "node_trip.h"
 
@@ -21,6 +22,7 @@ struct node_hw {
 	double ambient_c;   /* of the topology */
 	double feed_part;   /* that a drill leaves */
 	bool derated;       /* EV_DERATED 1 was the last one */
+	struct node_sensor temp; /* of the heat sink: derating goes by it, the trip does not */
 	double precharge_j; /* lost in the resistors of this node's link ends */
 };
 

@@ -27,11 +27,11 @@ void node_thermal_init(struct node_thermal *, const struct node_params *, double
  * mean of the step, off: its stage was switched off. */
 void node_thermal_step(struct node_thermal *, double lost_j, double feed_a, bool off);
 
-/* Part of the current limits that this temperature leaves, 0 to 1. */
+/* Part of the current limits that is left at this temperature, 0 to 1. */
 static inline double
-node_thermal_part(const struct node_thermal *t)
+node_thermal_part(const struct node_thermal *t, double temp_c)
 {
-	double over = t->temp_c - t->p.derate_c;
+	double over = temp_c - t->p.derate_c;
 
 	if (!(over > 0))
 		return 1;

@@ -48,6 +48,15 @@ def by_hand():
         mesh.do("start", "n7")
         mesh.do("stop", "m1")  # a hang that ends in time does nothing
         mesh.do("cont", "m1")
+        mesh.do("do", "bias", "n1", "sensor=v", "v=-300mV")
+        mesh.do("do", "bias", "n1", "sensor=i", "gain=12.5%")
+        mesh.do("do", "stuck", "n1", "sensor=temp")
+        mesh.do("do", "bias", "n6", "sensor=temp", "temp=40degC")
+        mesh.do("do", "bias", "n1", "sensor=v", "--end")
+        mesh.do("do", "stuck", "n1", "sensor=temp", "--end")
+        home.vl("do", "bias", "n1", "sensor=tmp", "v=1V").wants(64, "no sensor 'tmp'", "did you mean 'temp'")
+        home.vl("do", "bias", "n1", "sensor=v", "gain=5%").wants(64, "sensor 'v' wants 'v', and nothing else")
+        home.vl("do", "bias", "n1", "sensor=v", "v=25V").wants(64, "not in [-20, 20]")
         mesh.do("kill", "m2")
         mesh.until_dead("m2")
         mesh.do("start", "m2")
@@ -60,7 +69,11 @@ def by_hand():
         want = trace_said(text)
         for words in ("do: load, target: n2, with: { level: 600W, ramp: 0.001s }", "do: cut, target: l1",
                       "do: start, target: n7", "do: short, target: n6, with: { r: 2Ohm }, for: 3000000ns",
-                      "level: 333.3W, ramp: 0.007s", "last_sent: {"):
+                      "level: 333.3W, ramp: 0.007s", "last_sent: {",
+                      "do: bias, target: n1, with: { sensor: v, v: -0.3V } }",
+                      "do: bias, target: n1, with: { sensor: i, gain: 12.5% } }",
+                      "do: bias, target: n6, with: { sensor: temp, temp: 40degC } }",
+                      "do: stuck, target: n1, with: { sensor: temp }, end: true }"):
             check(words in text, f"'{words}' is not in\n{text}")
         for how in ((), ("--memory",)):
             r = home.ok("drill", path, "--json", "-", *how, timeout=170)

@@ -76,7 +76,7 @@ START_TEST(test_derating_line)
 	node_thermal_init(&t, &params, STEP_S, 20);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		t.temp_c = rows[i][0];
-		ck_assert_double_eq_tol(node_thermal_part(&t), rows[i][1], 1e-12);
+		ck_assert_double_eq_tol(node_thermal_part(&t, t.temp_c), rows[i][1], 1e-12);
 	}
 }
 END_TEST
