@@ -292,6 +292,61 @@ drill_eval(const struct script *s, const struct runview *view, bool strict, dril
 	return 0;
 }
 
+/* Whether the window of a check ends where the view does, whatever the check says. */
+static bool
+open_ended(const struct drill_check *c)
+{
+	bool always = c->kind == DRILL_ALWAYS || c->kind == DRILL_NEVER;
+	return !always && c->until.kind == MOMENT_NONE && c->within_ns < 0;
+}
+
+static int
+do_item(const struct drill_work *w, const char *id, bool whole, struct drill_item *it)
+{
+	const struct drill_checks *c = w->s->checks;
+	int rc = 0;
+	for (size_t i = 0; !rc && i < 2 * c->n_gates; i++) {
+		const struct drill_gate *g = &c->gates[i / 2];
+		if (strcmp(g->id, id) != 0 || (i % 2 && !whole))
+			continue;
+		rc = do_gate(w, g, i % 2 == 0, it);
+		if (it->verdict == DRILL_FAIL)
+			return rc;
+	}
+	for (size_t i = 0; !rc && i < c->n_checks; i++)
+		if (!strcmp(c->checks[i].id, id)) {
+			rc = do_check(w, &c->checks[i], it);
+			if (!whole && open_ended(&c->checks[i]))
+				it->verdict = DRILL_INCONCLUSIVE;
+		}
+	if (!rc && c->abort_if && !strcmp(id, "abort-if"))
+		rc = do_abort(w, it);
+	return rc;
+}
+
+int
+drill_eval_item(const struct script *s, const struct runview *view, bool strict, drill_figure *other,
+                void *arg, const char *id, struct drill_item *ret, struct err *err)
+{
+	int64_t step_ns = runview_topo(view)->step_ns, last = runview_last_k(view);
+	bool whole = last >= s->end_ns / step_ns;
+	struct drill_work w = { .s = s,
+		                .view = view,
+		                .topo = runview_topo(view),
+		                .strict = strict,
+		                .other = other,
+		                .arg = arg,
+		                .err = err };
+	w.end_k = s->duration_ns / step_ns;
+	w.end_k = last < w.end_k ? last : w.end_k;
+	*ret = (struct drill_item){ .verdict = DRILL_INCONCLUSIVE };
+	int rc = events_collect(view, &w.events, err);
+	if (!rc)
+		rc = do_item(&w, id, whole, ret);
+	events_destroy(&w.events);
+	return rc;
+}
+
 void
 drill_outcome_destroy(struct drill_outcome **po)
 {

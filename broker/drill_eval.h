@@ -78,6 +78,10 @@ typedef int drill_figure(void *arg, const struct drill_check *, int64_t k, bool 
  * summary_trace(). */
 int drill_eval(const struct script *, const struct runview *, bool strict, drill_figure *other,
                void *arg, struct drill_outcome **ret, struct err *);
+/* The one condition with that id, of what the view has: it may end before the drill does. Then a bound that is
+ * broken is broken, and what only time can tell is inconclusive. */
+int drill_eval_item(const struct script *, const struct runview *, bool strict, drill_figure *other,
+                    void *arg, const char *id, struct drill_item *ret, struct err *);
 void drill_outcome_destroy(struct drill_outcome **);
 
 /* "42.3V", "0.021"; times as exact seconds: "0.7013 s". */

@@ -82,7 +82,9 @@ split(struct genes_file *g, const struct yamldoc_node *root, const char *text, s
 			to = tail;
 			continue;
 		}
-		if (strcmp(key->text, "seed") && strcmp(key->text, "topology"))
+		bool own = !strcmp(key->text, "seed") || !strcmp(key->text, "topology") ||
+		           (g->blast[0] && !strcmp(key->text, "blast_radius"));
+		if (!own)
 			copy_lines(text, first ? 1 : key->line, end, to);
 		first = false;
 	}
@@ -157,6 +159,25 @@ resolved(const struct script *s, const char *id, int64_t *ns)
 	return false;
 }
 
+/* ", within: 300ms" */
+static bool
+take_more(struct gene *g, const struct yamldoc_node *entry)
+{
+	static const char *const keys[] = { "within", "after", "end" };
+	char text[GENE_TEXT_MAX];
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		const struct yamldoc_node *v = yamldoc_get(entry, keys[i]);
+		size_t n = strlen(g->more);
+		if (!v)
+			continue;
+		if (!put_text(text, sizeof text, v) ||
+		    n + strlen(keys[i]) + strlen(text) + 5 > sizeof g->more)
+			return false;
+		snprintf(g->more + n, sizeof g->more - n, ", %s: %s", keys[i], text);
+	}
+	return true;
+}
+
 static bool
 take_entry(struct genes_file *f, const struct yamldoc_node *e, size_t nth)
 {
@@ -170,9 +191,7 @@ take_entry(struct genes_file *f, const struct yamldoc_node *e, size_t nth)
 	snprintf(g->id, sizeof g->id, "a%zu", nth + 1);
 	if (id)
 		snprintf(g->id, sizeof g->id, "%s", id->text);
-	/* What waits (`when`, with `after` and `within`) is not a plain entry. */
-	if (yamldoc_get(e, "after") || yamldoc_get(e, "within") || !act || !at || !target ||
-	    act->kind != YAMLDOC_SCALAR)
+	if (!act || !at || !target || act->kind != YAMLDOC_SCALAR || !take_more(g, e))
 		return false;
 	for (int k = 0; k < SCRIPT_KINDS_; k++)
 		if (!strcmp(action_table[k].name, act->text))
@@ -201,9 +220,46 @@ take_timeline(struct genes_file *f, const struct yamldoc_node *root, struct err 
 			return err_set(
 				err, ERR_INPUT,
 				"%s:%u: a search cannot change a timeline with this entry (more "
-				"than %d, one that waits, or a value that is no plain word)",
+				"than %d, or a value that is no plain word)",
 				f->unit->file, list->items[i]->line, GENES_MAX - GENES_ADDED_MAX);
 	return 0;
+}
+
+/* The most nodes that are down at a time, by the file's own timeline. */
+static size_t
+most_down(const struct script *s, const struct topo *t)
+{
+	size_t now = 0, most = 0;
+	for (size_t i = 0; i < s->n; i++) {
+		const struct script_action *a = &s->actions[i];
+		if (a->target_kind != TARGET_PROC || a->target >= t->n_nodes)
+			continue;
+		now += action_table[a->kind].rule == RULE_END_LIFE;
+		now -= action_table[a->kind].rule == RULE_BEGIN_LIFE;
+		most = now > most ? now : most;
+	}
+	for (size_t i = 0; i < s->n_missed; i++) /* what waits */
+		if (action_table[s->missed[i].action.kind].rule == RULE_END_LIFE)
+			most++;
+	return most;
+}
+
+/* How much a search may break, where the file does not say. */
+static bool
+take_blast(struct genes_file *f, const struct yamldoc_node *blast)
+{
+	const struct yamldoc_node *protect = blast ? yamldoc_get(blast, "protect") : NULL;
+	char text[400] = "[]";
+	if (blast && yamldoc_get(blast, "max_nodes_down"))
+		return true;
+	if (protect && !put_text(text, sizeof text, protect))
+		return false;
+	f->nodes_down = most_down(f->unit->script, f->unit->topo);
+	if (f->nodes_down == 0)
+		f->nodes_down = 1;
+	snprintf(f->blast, sizeof f->blast, "blast_radius: { max_nodes_down: %zu, protect: %s }\n",
+	         f->nodes_down, text);
+	return true;
 }
 
 int
@@ -229,14 +285,9 @@ genes_read(const struct drill_unit *u, struct genes_file **ret, struct err *err)
 	diag_list_init(&diags);
 	char *text = slurp(u->file, err);
 	int rc = text ? yamldoc_load(u->file, &diags, &doc, err) : err->code;
-	const struct yamldoc_node *blast =
-		rc ? NULL : yamldoc_get(yamldoc_root(doc), "blast_radius");
-	if (!rc && (!blast || !yamldoc_get(blast, "max_nodes_down")))
-		rc = err_set(
-			err, ERR_INPUT,
-			"%s: a search wants blast_radius: { max_nodes_down: ... }, how much it may "
-			"break",
-			u->file);
+	if (!rc && !take_blast(f, yamldoc_get(yamldoc_root(doc), "blast_radius")))
+		rc = err_set(err, ERR_INPUT, "%s: blast_radius.protect is too long for a search",
+		             u->file);
 	if (!rc && f->to_ns <= f->from_ns)
 		rc = err_set(err, ERR_INPUT,
 		             "%s: there is no time for actions behind the steady state", u->file);
@@ -284,7 +335,7 @@ write_gene(const struct gene *g, FILE *f)
 		export_time(g->for_ns, at);
 		fprintf(f, ", for: %ss", at);
 	}
-	fputs(" }\n", f);
+	fprintf(f, "%s }\n", g->more);
 }
 
 void
@@ -294,8 +345,8 @@ genes_write(const struct genes_file *file, const struct genes *g, const char *no
 		for (const char *p = note; *p; p += strcspn(p, "\n"), p += *p == '\n')
 			fprintf(f, "# %.*s\n", (int)strcspn(p, "\n"), p);
 	fputs(file->head, f);
-	fprintf(f, "topology: %s\nseed: %" PRIu64 "\ntimeline:%s\n", file->topology, g->seed,
-	        g->n ? "" : " []");
+	fprintf(f, "topology: %s\nseed: %" PRIu64 "\n%stimeline:%s\n", file->topology, g->seed,
+	        file->blast, g->n ? "" : " []");
 	for (size_t i = 0; i < g->n; i++)
 		write_gene(&g->g[i], f);
 	fputs(file->tail, f);
@@ -322,6 +373,8 @@ random_time(const struct genes_file *f, const struct genes *g, uint64_t *rng)
 	int64_t T = f->unit->topo->step_ns, span = f->to_ns - f->from_ns;
 	if (g->n && rnd(rng, 2)) {
 		int64_t near = g->g[rnd(rng, g->n)].at_ns;
+		if (near == 0) /* it waits */
+			near = f->from_ns;
 		return near + ((int64_t)rnd(rng, 2 * NEAR_STEPS + 1) - NEAR_STEPS) * T;
 	}
 	return f->from_ns + (int64_t)rnd(rng, (uint64_t)(span / COARSE_NS + 1)) * COARSE_NS;

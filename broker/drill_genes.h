@@ -5,8 +5,9 @@
  * timeline survive. A gene is one entry. Those of the file keep their id and target (expectations
  * speak of them); those that were added have an id "x<n>".
  *
- * What a change may do lies within the file: at most max_nodes_down nodes, nothing protected (both
- * checked by script_load_with() on the file that is written), numbers and durations of at most the
+ * What a change may do lies within the file: at most max_nodes_down nodes (where the file does not say: as
+ * many as it takes down itself, and one at least), nothing protected (both checked by script_load_with() on
+ * the file that is written), numbers and durations of at most the
  * size that the file gives, and kinds of actions that the file uses, with kill, start, cut and load
  * of their own.
  */
@@ -28,6 +29,7 @@ struct gene {
 	enum script_kind kind;
 	char target[4 * GENE_TEXT_MAX];  /* as written: "n3", "[n2, n4]" */
 	char at_text[2 * GENE_TEXT_MAX]; /* "": at_ns; else as written (when ...) */
+	char more[2 * GENE_TEXT_MAX];    /* further keys as written: ", within: 300ms" */
 	int64_t at_ns, for_ns;           /* for: -1 none */
 	int64_t for_max_ns;
 	size_t n_with;
@@ -52,6 +54,8 @@ struct genes_file {
 	                           `topology:` */
 	char topology[4096];    /* absolute */
 	int64_t from_ns, to_ns; /* where actions may stand */
+	char blast[512];        /* `blast_radius:` where the file's says nothing about nodes; else "" */
+	size_t nodes_down;      /* in it */
 	struct genes base;
 };
 

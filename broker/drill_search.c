@@ -25,6 +25,8 @@ enum {
 	COVER_BITS = 8192,
 	COVER_WORDS = COVER_BITS / 64,
 	SHRINK_RUNS_MAX = 150,
+	MEMO_MAX = 4096,
+	SLACK_MS = 50, /* for which a simpler timeline may take longer to fail, beside a fifth */
 	LINE_MAX_ = 400,
 };
 #define COVER_VOLT 0.5 /* a bus that sags by so much more is something new */
@@ -34,6 +36,7 @@ struct shown {
 	bool done;
 	enum drill_verdict verdict;
 	char id[TOPO_ID_MAX + 8], text[DRILL_TEXT_MAX]; /* of the first item that failed */
+	int64_t known_k; /* frame at which that was known */
 	uint64_t cover[COVER_WORDS];
 };
 
@@ -41,6 +44,7 @@ struct candidate {
 	struct genes genes;
 	struct script *script; /* NULL: not allowed */
 	struct shown *shown;
+	int64_t until_k;       /* played up to this step; 0: to its end */
 };
 
 struct search {
@@ -52,6 +56,9 @@ struct search {
 	size_t n_corpus;
 	struct genes *corpus;
 	uint64_t rng, n_tried, n_shrunk;
+	const char *only;    /* while shrinking: the condition that is looked at; NULL: all */
+	size_t n_memo;
+	uint64_t *memo;      /* timelines that were tried while shrinking */
 	uint64_t cover[COVER_WORDS];
 	char dir[64];
 	struct progress progress;
@@ -67,6 +74,24 @@ cover(struct shown *s, uint64_t a, uint64_t b, uint64_t c)
 	uint64_t h = (a * 0x9e3779b97f4a7c15u ^ b) * 0xbf58476d1ce4e5b9u ^ c * 0x94d049bb133111ebu;
 	h = (h ^ h >> 31) % COVER_BITS;
 	s->cover[h / 64] |= UINT64_C(1) << h % 64;
+}
+
+/* When it is certain that it failed. */
+static int64_t
+known_at(const struct drill_item *it, int64_t step_ns)
+{
+	if (it->first_k >= 0)
+		return it->first_k;
+	int64_t hold_ns = it->check && it->check->hold_ns > 0 ? it->check->hold_ns : 0;
+	return it->to_k + hold_ns / step_ns + 1;
+}
+
+static void
+note_item(struct shown *s, const struct drill_item *it, int64_t step_ns)
+{
+	snprintf(s->id, sizeof s->id, "%s", it->id);
+	snprintf(s->text, sizeof s->text, "%s", it->text);
+	s->known_k = known_at(it, step_ns);
 }
 
 static int
@@ -86,8 +111,7 @@ look(struct shown *s, const struct runview *view, const struct drill_outcome *o,
 		const struct drill_item *it = &o->items[i];
 		if (it->verdict != DRILL_FAIL && it->verdict != DRILL_ABORTED)
 			continue;
-		snprintf(s->id, sizeof s->id, "%s", it->id);
-		snprintf(s->text, sizeof s->text, "%s", it->text);
+		note_item(s, it, runview_topo(view)->step_ns);
 		break;
 	}
 	return rc;
@@ -95,13 +119,25 @@ look(struct shown *s, const struct runview *view, const struct drill_outcome *o,
 
 static int
 judge(const struct search *s, struct drill_unit *u, struct script *script, const struct runview *view,
-      struct drill_outcome **ret, struct err *err)
+      struct shown *shown, struct err *err)
 {
 	struct drill_compare *other = NULL;
+	struct drill_outcome *o = NULL;
+	struct drill_item item;
 	u->script = script;
 	int rc = drill_compare_create(u, s->o, &other, err);
-	if (!rc)
-		rc = drill_eval(script, view, s->o->strict, drill_compare_figure, other, ret, err);
+	if (!rc && s->only) {
+		rc = drill_eval_item(script, view, s->o->strict, drill_compare_figure, other,
+		                     s->only, &item, err);
+		shown->verdict = item.verdict;
+		if (!rc && item.verdict != DRILL_INCONCLUSIVE)
+			note_item(shown, &item, u->topo->step_ns);
+	} else if (!rc) {
+		rc = drill_eval(script, view, s->o->strict, drill_compare_figure, other, &o, err);
+		if (!rc)
+			rc = look(shown, view, o, err);
+	}
+	drill_outcome_destroy(&o);
 	drill_compare_destroy(&other);
 	return rc;
 }
@@ -125,13 +161,15 @@ play(const struct search *s, const struct candidate *c)
 		                        .end_k = script->end_ns / topo->step_ns,
 		                        .seed = topo->seed };
 	struct playback run = { 0 };
-	struct drill_outcome *o = NULL;
-	c->shown->verdict = v;
-	int rc = v == DRILL_PASS ? playback_run(&run, &params, NULL, NULL, &err) : 0;
+	if (c->until_k > 0 && c->until_k < params.end_k)
+		params.end_k = c->until_k;
+	/* Beyond the blast radius, or impossible, with the times that its conditions gave. */
+	c->shown->verdict = v == DRILL_ERROR ? v : DRILL_INCONCLUSIVE;
+	int rc = v == DRILL_ERROR ? err.code : 0;
+	if (v == DRILL_PASS)
+		rc = playback_run(&run, &params, NULL, NULL, &err);
 	if (run.view && !rc)
-		rc = judge(s, &u, script, run.view, &o, &err);
-	if (o && !rc)
-		rc = look(c->shown, run.view, o, &err);
+		rc = judge(s, &u, script, run.view, c->shown, &err);
 	if (rc) {
 		c->shown->verdict = DRILL_ERROR;
 		snprintf(c->shown->id, sizeof c->shown->id, "run");
@@ -165,7 +203,23 @@ failed(const struct candidate *c)
 	return c->script && (v == DRILL_FAIL || v == DRILL_ABORTED || v == DRILL_ERROR);
 }
 
-/* Writes the file of a candidate and reads it as a drill would; false: it is not allowed. */
+/* Whether this text was tried while shrinking; notes it. */
+static bool
+tried(struct search *s, const char *text)
+{
+	uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+	for (; *text; text++)
+		h = (h ^ (unsigned char)*text) * 0x100000001b3u;
+	for (size_t i = 0; i < s->n_memo; i++)
+		if (s->memo[i] == h)
+			return true;
+	if (s->n_memo < MEMO_MAX)
+		s->memo[s->n_memo++] = h;
+	return false;
+}
+
+/* Writes the file of a candidate and reads it as a drill would; false: it is not allowed, or nothing new
+ * while shrinking. */
 static bool
 allowed(struct search *s, struct candidate *c)
 {
@@ -179,11 +233,18 @@ allowed(struct search *s, struct candidate *c)
 	struct err err = ERR_INIT;
 	script_destroy(&c->script);
 	snprintf(path, sizeof path, "%s/%zu.yaml", s->dir, (size_t)(c - s->batch));
-	FILE *f = fopen(path, "we");
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size), *out = NULL;
 	if (!f)
 		return false;
 	genes_write(s->file, &c->genes, NULL, f);
-	if (fclose(f))
+	bool good = !fclose(f) && text && !(s->only && tried(s, text)) &&
+	            (out = fopen(path, "we")) != NULL;
+	if (good)
+		good = fputs(text, out) >= 0;
+	free(text);
+	if ((out && fclose(out)) || !good)
 		return false;
 	diag_list_init(&diags);
 	int rc = script_load_with(path, u->topo, &options, &diags, &c->script, &err);
@@ -329,6 +390,18 @@ look_for(struct search *s, const struct search_params *p, struct candidate **ret
 /* ---- shrinking --------------------------------------------------------------------------------
  */
 
+/* How far a simpler timeline is played: a little longer than the one at hand took to fail, and by as much
+ * longer as its actions come later. */
+static int64_t
+play_until(const struct search *s, const struct genes *was, const struct genes *now, int64_t known_k)
+{
+	int64_t T = s->o->units[0].topo->step_ns, later_ns = 0;
+	for (size_t i = 0; i < now->n && now->n == was->n; i++)
+		if (now->g[i].at_ns - was->g[i].at_ns > later_ns)
+			later_ns = now->g[i].at_ns - was->g[i].at_ns;
+	return known_k + known_k / 5 + (SLACK_MS * INT64_C(1000000) + later_ns) / T + 1;
+}
+
 /* Takes the simplest variant of *g that fails in the same way. */
 static int
 shrink_part(struct search *s, struct genes *g, size_t part, struct shown *want, bool *better)
@@ -338,6 +411,7 @@ shrink_part(struct search *s, struct genes *g, size_t part, struct shown *want, 
 	bool any = false;
 	for (size_t i = 0; i < n; i++) {
 		s->batch[i].genes = out[i];
+		s->batch[i].until_k = s->only ? play_until(s, g, &out[i], want->known_k) : 0;
 		any |= allowed(s, &s->batch[i]);
 	}
 	if (!any)
@@ -355,7 +429,7 @@ shrink_part(struct search *s, struct genes *g, size_t part, struct shown *want, 
 }
 
 static int
-shrink(struct search *s, struct genes *g, struct shown *want)
+shrink_all(struct search *s, struct genes *g, struct shown *want)
 {
 	bool better = true;
 	while (better && s->n_shrunk < SHRINK_RUNS_MAX) {
@@ -374,6 +448,38 @@ shrink(struct search *s, struct genes *g, struct shown *want)
 		}
 	}
 	return 0;
+}
+
+/* Simpler timelines are played up to where they should fail, and looked at for that alone; what is left in the
+ * end is judged whole. */
+static int
+shrink(struct search *s, struct genes *g, struct shown *want)
+{
+	struct genes whole = *g;
+	struct shown was = *want;
+	size_t hit = 0;
+	char id[sizeof want->id];
+	snprintf(id, sizeof id, "%s", want->id);
+	s->only = strcmp(id, "run") ? id : NULL;
+	int rc = shrink_all(s, g, want);
+	if (rc || !s->only) {
+		s->only = NULL;
+		return rc;
+	}
+	s->n_memo = 0;
+	s->batch[0].genes = *g;
+	s->batch[0].until_k = 0;
+	if (allowed(s, &s->batch[0]))
+		rc = run_batch(s, 1, id, &hit);
+	s->only = NULL;
+	s->n_shrunk++;
+	if (!rc && s->batch[0].script && hit == 0) {
+		*want = *s->batch[0].shown;
+	} else if (!rc) {
+		*g = whole;
+		*want = was;
+	}
+	return rc;
 }
 
 /* ---- the verb ---------------------------------------------------------------------------------
@@ -440,6 +546,7 @@ free_all(struct search *s)
 	if (s->shared)
 		munmap(s->shared, GENERATION * sizeof *s->shared);
 	free(s->corpus);
+	free(s->memo);
 	genes_free(&s->file);
 }
 
@@ -458,6 +565,10 @@ prepare(struct search *s, const struct search_params *p)
 	int rc = genes_read(&o->units[0], &s->file, s->err);
 	if (rc)
 		return rc;
+	if (s->file->blast[0])
+		term_say(s->c->talk, TERM_DIM,
+		         "note: %s names no max_nodes_down: at most %zu node%s down at a time\n",
+		         o->units[0].file, s->file->nodes_down, s->file->nodes_down == 1 ? "" : "s");
 	if (o->seed_given)
 		s->file->base.seed = o->first_seed;
 	else if (o->units[0].script->has_seed)
@@ -468,7 +579,8 @@ prepare(struct search *s, const struct search_params *p)
 	                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (s->shared == MAP_FAILED)
 		s->shared = NULL;
-	if (!s->corpus || !s->shared)
+	s->memo = calloc(MEMO_MAX, sizeof *s->memo);
+	if (!s->corpus || !s->shared || !s->memo)
 		return err_set(s->err, ERR_NOMEM, "search: out of memory");
 	for (size_t i = 0; i < GENERATION; i++)
 		s->batch[i].shown = &s->shared[i];
