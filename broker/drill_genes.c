@@ -549,14 +549,17 @@ rounder_time(const struct genes_file *f, const struct genes *g, size_t i, struct
 }
 
 static size_t
-shorter(const struct genes *g, size_t i, struct genes *out, size_t max)
+shorter(const struct genes_file *f, const struct genes *g, size_t i, struct genes *out, size_t max)
 {
+	const int64_t least = f->unit->topo->step_ns;
 	static const int64_t grids[] = { 1000000000, 100000000, 10000000, 1000000, 100000 };
 	size_t n = 0;
 	int64_t was = g->g[i].for_ns;
-	for (int64_t d = 16; was > 0 && d >= 2 && n < max; d /= 4) {
+	for (int64_t d = 16; d >= 2 && n < max; d /= 4) {
+		if (was / d < least)
+			continue; /* no shorter */
 		out[n] = *g;
-		out[n++].g[i].for_ns = was / d > 0 ? was / d : 1;
+		out[n++].g[i].for_ns = was / d;
 	}
 	for (size_t k = 0; was > 0 && k < sizeof grids / sizeof *grids && n < max; k++) {
 		int64_t down = was / grids[k] * grids[k];
@@ -601,7 +604,7 @@ genes_simpler(const struct genes_file *f, const struct genes *g, size_t part, st
 	if (what == 0)
 		return g->g[i].at_text[0] ? 0 : rounder_time(f, g, i, out, max);
 	if (what == 1)
-		return shorter(g, i, out, max);
+		return shorter(f, g, i, out, max);
 	return what - 2 < g->g[i].n_with && g->g[i].with[what - 2].number
 	               ? smaller(g, i, what - 2, out, max)
 	               : 0;
