@@ -151,6 +151,14 @@ drill_print_reference(FILE *f)
 	put_table(f, &script_schema_expect);
 	fputs("\n## Actions\n\n", f);
 	script_print_reference(f);
+	fputs("\n`voltloom drill --actions` prints this list, `--actions --json` the same for "
+	      "programs: one object with\n"
+	      "`actions`, each with `name`, `doc`, `targets` (node, module, link, relay), `for`, "
+	      "and `with`: `name`, `doc`,\n"
+	      "`type`, `unit`, `min`, `max`, `words`, `default`, `required`. `relay_kill` is for real "
+	      "processes: in memory there is no\n"
+	      "relay, which a note says, and with `--strict` the verdict is inconclusive.\n",
+	      f);
 	fputs("\nWith `for:` an action ends by itself: a cut is healed, a load goes back to the "
 	      "level that was in force\n"
 	      "before it (without an earlier `load`: the level that the topology gives for that "

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import xml.etree.ElementTree as ET
 
+import xsd
 from vl import SRC, Home, Mesh, check, read, run_cases, until
 
 MESH = f"{SRC}/topologies/tri3.yaml"
@@ -73,12 +74,21 @@ def validate(value, rule, root, at="$"):
 
 
 def check_xsd(text):
-    """Against the schema of the format that CI servers read, by xmllint where there is one."""
-    if not shutil.which("xmllint"):
-        return
-    r = subprocess.run(["xmllint", "--noout", "--nonet", "--schema", f"{SRC}/tests/system/junit.xsd",
-                        "-"], input=text, text=True, capture_output=True, check=False)
-    check(r.returncode == 0, r.stderr)
+    """Against the schema of the format that CI servers read; xmllint, where there is one, agrees."""
+    said = None
+    try:
+        xsd.Schema(f"{SRC}/tests/system/junit.xsd").check(text)
+    except xsd.Invalid as e:
+        said = str(e)
+    if shutil.which("xmllint"):
+        r = xmllint(text)
+        check((r.returncode == 0) == (said is None), lambda: f"xsd.py says {said}, xmllint {r.stderr}")
+    check(said is None, said)
+
+
+def xmllint(text):
+    return subprocess.run(["xmllint", "--noout", "--nonet", "--schema", f"{SRC}/tests/system/junit.xsd",
+                           "-"], input=text, text=True, capture_output=True, check=False)
 
 
 def check_junit(text):
@@ -403,8 +413,38 @@ def shipped():
                 home.ok("drill", f, "--json", f"{home.dir}/one.json", *args, timeout=600)
                 out.append(read(f"{home.dir}/one.json"))
             check(out[0] == out[1], f"{f}: processes and memory differ")
+        relay = f"{SRC}/scripts/drills/relay-kill.yaml"
+        home.ok("drill", relay, "--memory").wants(0, "in memory there is no relay: it was not killed")
+        home.vl("drill", relay, "--memory", "--strict").wants(2, "INCONCLUSIVE relay-kill")
         log = glob.glob(f"{home.run_root}/tri3/*/supervisor.log")
         check(any("relay: SIGKILL, scripted, step 3000" in read(f) for f in log), log)
+
+
+def broken_junit():
+    """What the schema forbids, the validator refuses, and xmllint, where there is one, too."""
+    good = ('<testsuites><testsuite name="a" tests="1" failures="0" errors="0" time="0.5"><properties>'
+            '<property name="seed" value="1"/></properties><testcase name="x" classname="a" time="0">'
+            '<failure type="fail" message="m">text</failure></testcase><system-out>o</system-out>'
+            '</testsuite></testsuites>')
+    check_xsd(good)
+    for was, now in ((' tests="1"', ""), ('tests="1"', 'tests="-1"'), ('time="0.5"', 'time="-0.5"'),
+                     ('time="0.5"', 'time="fast"'), ('name="a"', 'name=""'), ('<testcase', '<testcase at="1"'),
+                     ("<testsuite ", "text<testsuite "), ("<failure", "<flop"), ("</failure>", "</failure><error type='e'/>"),
+                     ("<system-out>o</system-out>", "<system-out>o</system-out><testcase name='y' classname='a' time='0'/>"),
+                     ("</properties>", '<property name="seed" value="2"/></properties>'),
+                     ("</testcase>", '</testcase><testcase name="x" classname="a" time="0"/>'),
+                     ("<system-out>o", "<system-out><b/>"), ('value="1"', ""), ("testsuites", "suites")):
+        bad = good.replace(was, now)
+        if now == "<flop":
+            bad = bad.replace("</failure>", "</flop>")
+        check(bad != good, was)
+        try:
+            xsd.Schema(f"{SRC}/tests/system/junit.xsd").check(bad)
+            refused = False
+        except xsd.Invalid:
+            refused = True
+        check(refused, f"'{was}' as '{now}' is accepted")
+        check(not shutil.which("xmllint") or xmllint(bad).returncode, f"xmllint accepts '{now}'")
 
 
 def registry():
@@ -505,5 +545,6 @@ def process_dies():
 
 
 if __name__ == "__main__":
-    run_cases([wrong_bounds, compares, steady_state, not_judged, waits, plugs, same_bytes, sweep, shipped, words, interrupted,
+    run_cases([wrong_bounds, compares, steady_state, not_judged, waits, plugs, same_bytes, sweep, shipped, broken_junit,
+               registry, words, interrupted,
                killed, too_slow, process_dies])
