@@ -235,7 +235,7 @@ endif
 
 # ---- benches and drills -----------------------------------------------------------------------
 
-.PHONY: bench bench-bins bench-lockstep bench-accuracy bench-convergence bench-drill bench-n1 bench-sharing drill
+.PHONY: bench bench-bins bench-lockstep bench-accuracy bench-convergence bench-drill bench-n1 bench-overload bench-sharing drill
 BENCH_BINS := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 $(filter-out %/bare_exchange,$(BENCH_BINS)): $(B)/%: $(B)/%.o $(SUPPORT) \
 	$(call lib,$(TEST_LIBS)) $(B)/flags
@@ -248,7 +248,7 @@ $(B)/tests/bench/bare_exchange: $(B)/tests/bench/bare_exchange.o $(B)/flags
 bench-bins: $(BENCH_BINS)
 
 BENCH = VL_BIN='$(CURDIR)/$(B)' VL_SRC='$(CURDIR)' $(PYTHON)
-bench: bench-lockstep bench-accuracy bench-convergence bench-drill bench-n1 bench-sharing
+bench: bench-lockstep bench-accuracy bench-convergence bench-drill bench-n1 bench-overload bench-sharing
 bench-lockstep: bins bench-bins
 	$(BENCH) tests/bench/lockstep.py --out docs/bench-lockstep.md $(BENCH_ARGS)
 bench-accuracy: bins bench-bins tests-reference
@@ -258,6 +258,8 @@ bench-convergence: bins
 	$(BENCH) tests/bench/convergence.py --out docs/bench-convergence.md $(BENCH_ARGS)
 bench-drill: bins bench-bins
 	$(BENCH) tests/bench/drill.py --out docs/bench-drill.md $(BENCH_ARGS)
+bench-overload: bench-bins
+	$(BENCH) tests/bench/overload.py --out docs/bench-overload.md $(BENCH_ARGS)
 bench-sharing: bench-bins
 	$(BENCH) tests/bench/sharing.py --out docs/bench-sharing.md $(BENCH_ARGS)
 bench-n1: bins
@@ -320,7 +322,7 @@ help:
 	@echo 'test:     check check-unit check-sim check-system check-reference   ONLY=word JOBS=n TIMEOUT=s'
 	@echo '          sanitize valgrind coverage fuzz nightly'
 	@echo '          one test, its folder only: make TEST_LIBS=common build/release/tests/unit/test_x'
-	@echo 'measure:  bench bench-lockstep bench-accuracy bench-convergence bench-drill bench-n1 bench-sharing'
+	@echo 'measure:  bench bench-lockstep bench-accuracy bench-convergence bench-drill bench-n1 bench-overload bench-sharing'
 	@echo 'drills:   drill'
 	@echo 'source:   format lint compile_commands.json'
 	@echo 'deliver:  install uninstall dist (PREFIX=/usr/local DESTDIR=)'

@@ -107,7 +107,7 @@ enum answer_flag {
 struct answer {
 	uint32_t phase, flags;
 	double energy_j; /* taken from this input during the period that ended, at the offered voltage */
-	double v_in_v, v_v, i_a, p_w;
+	double v_in_v, v_v, i_a, p_w; /* p: of a module that is shed what it would take */
 	double throughput, errors;
 };
 

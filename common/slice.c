@@ -65,6 +65,30 @@ chan_link(struct slice_chan *c, const struct topo *t, uint32_t link, uint32_t se
 	c->peer_v_init_v = t->nodes[c->peer].p.v_init_v;
 }
 
+/* Lower priority first, then the order of the file. */
+static double
+shed_rank(const struct topo *t, uint32_t module)
+{
+	const uint32_t priority = t->modules[module].p.priority;
+	size_t before = 0;
+
+	for (uint32_t i = 0; i < t->n_modules; i++)
+		before += t->modules[i].p.priority < priority ||
+		          (t->modules[i].p.priority == priority && i < module);
+	return (double)before / (double)t->n_modules;
+}
+
+static double
+feeds_w(const struct topo *t)
+{
+	double sum_w = 0;
+
+	for (size_t i = 0; i < t->n_nodes; i++)
+		if (t->nodes[i].p.has_feed)
+			sum_w += t->nominal_v * t->nodes[i].p.feed.i_rated_a;
+	return sum_w;
+}
+
 /* What both ends of a port share. */
 static void
 chan_port(struct slice_chan *c, const struct topo *t, uint32_t port)
@@ -78,6 +102,7 @@ chan_port(struct slice_chan *c, const struct topo *t, uint32_t port)
 	c->p_init_w = p->p_init_w;
 	c->owner = p->input == 0;
 	c->priority = t->modules[p->module].p.priority;
+	c->shed_rank = shed_rank(t, p->module);
 }
 
 /* The converters that this node has at its links. */
@@ -111,6 +136,7 @@ fill_node(struct slice *s, const struct topo *t, uint32_t i)
 	strcpy(s->id, n->id);
 	s->init_v_v = n->p.v_init_v;
 	s->init_temp_c = n->p.thermal.ambient_c;
+	s->feeds_w = feeds_w(t);
 	s->init_v_sc_v = n->p.has_store ? n->p.store.v_init_v : n->p.has_sc ? n->p.v_init_v : 0;
 	if (copy_node(&s->node, &n->p))
 		return -1;

@@ -35,6 +35,7 @@ struct slice_chan {
 	double p_init_w;              /* node: what the module draws at t = 0 */
 	bool owner;                   /* the node owns the module at the start (epoch 1) */
 	uint32_t priority;            /* of the module: lowest is shed first */
+	double shed_rank;             /* part of the modules of the mesh that are shed before it */
 };
 
 /* A scripted start of a neighbour: this process waits at step j for it. */
@@ -64,6 +65,7 @@ struct slice {
 	bool restarted;
 	double init_v_v, init_v_sc_v; /* node: bus, supercapacitor; module: input capacitor, unused */
 	double init_temp_c;           /* node: its power stages */
+	double feeds_w;               /* node: rated power of all feeds of the mesh */
 	size_t n_chans;
 	struct slice_chan *chans;     /* links in topology order, then ports */
 	union {

@@ -251,6 +251,7 @@ static const struct field chan_rows[] = {
 	ROW(slice_chan, F64, p_init_w),
 	ROW(slice_chan, BOOL, owner),
 	ROW(slice_chan, U32, priority),
+	ROW(slice_chan, F64, shed_rank),
 };
 static const struct table chan_table = TABLE(chan_rows);
 
@@ -278,6 +279,7 @@ static const struct table start_table = TABLE(start_rows);
 		ROW(slice, I64, start_k), ROW(slice, I64, end_k), ROW(slice, BOOL, restarted),     \
 		ROW(slice, F64, init_v_v), ROW(slice, F64, init_v_sc_v),                           \
 		ROW(slice, F64, init_temp_c),                                              \
+		ROW(slice, F64, feeds_w),                                                  \
 		ROW_LIST(slice, "chans", chans, n_chans, TOPO_DEGREE_MAX + TOPO_PORTS_MAX,         \
 	                 chan_table),                                                              \
 		ROW_LIST(slice, "cmds", cmds, n_cmds, CMDS_MAX, cmd_table),                        \

@@ -115,7 +115,7 @@ module_core_frame(const void *core, union rec_word *w)
 		l->rail_v,
 		l->rail_a,
 		c->p_w,
-		module_core_is_on(c) ? l->demand_w : 0,
+		c->plugged ? l->demand_w : 0,
 		c->served && module_core_is_on(c) && !c->hotswap.starting,
 		c->owner,
 		c->epoch,
@@ -304,7 +304,7 @@ module_core_inputs(struct module_core *c, int64_t k, const struct core_in *in,
 		                      (j == 0 || c->params->oring == SWITCH_ON);
 }
 
-/* A module that is off: nothing is drawn, nothing counts as demanded. */
+/* A module that is off, or waits: nothing is drawn. */
 static void
 module_core_rest(struct module_core *c)
 {
@@ -337,7 +337,7 @@ module_core_substep(struct module_core *c, size_t s)
 	double p_j, g_j, bleed_s = c->plugged ? 0 : c->input.c_in_f / BLEED_S;
 
 	/* What hangs on the input itself says what it would take also while it waits. */
-	if (draws || (on && c->ops->at_input))
+	if (draws || c->ops->at_input)
 		c->ops->demand(l, c->params, c->input.v_v, s);
 	if (!draws)
 		module_core_rest(c);
@@ -359,7 +359,7 @@ module_core_substep(struct module_core *c, size_t s)
 		l->rail_ok = false;
 	if (l->rail_ok && draws)
 		c->hotswap.ordered = false;
-	if (on && !(l->rail_ok && mcu_runs(&c->mcu)) && !c->hotswap.ordered) {
+	if (c->shed || (on && !(l->rail_ok && mcu_runs(&c->mcu)) && !c->hotswap.ordered)) {
 		c->served = false;
 		c->unserved_j += l->demand_w * c->dt_s;
 	}
@@ -400,7 +400,7 @@ module_core_answer(struct module_core *c, size_t j, struct answer *a)
 			.v_in_v = c->input.v_v,
 			.v_v = c->load.rail_v,
 			.i_a = c->load.rail_a,
-			.p_w = c->p_w,
+			.p_w = c->shed ? c->load.demand_w : c->p_w,
 			.throughput = c->load.throughput,
 			.errors = c->load.errors,
 		};

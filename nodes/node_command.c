@@ -59,12 +59,9 @@ node_command_mcu(struct node_core *c, enum mcu_change change)
 	node_control_init(&c->control, &s->node, c->n_links, c->step_s, true);
 	for (size_t i = 0; i < c->n_links; i++)
 		node_limit_init(&c->limits[i], &s->chans[i].link, (int32_t)i, s->chans[i].is_a);
-	node_protect_init(&c->protect, c->control.period_k * s->step_ns, c->n_links, s->index,
-	                  c->plant.v_v);
-	for (size_t p = 0; p < c->n_ports; p++) {
-		node_protect_add(&c->protect, s->chans[c->n_links + p].priority);
+	node_protect_init(&c->protect, s, c->control.period_k * s->step_ns, c->plant.v_v);
+	for (size_t p = 0; p < c->n_ports; p++)
 		c->ports[p].order = 0;
-	}
 }
 
 /* The sensor of a terminal; NULL: there is none. */

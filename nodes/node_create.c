@@ -82,7 +82,6 @@ node_create_chans(struct node_core *c)
 		} else {
 			node_port_init(&c->ports[i - c->n_links], (int32_t)i, ch->owner,
 			               first_life);
-			node_protect_add(&c->protect, ch->priority);
 		}
 	}
 }
@@ -179,8 +178,7 @@ node_create(const struct slice *s, void **core, struct err *err)
 	}
 	c->fault_end_k = INT64_MAX;
 	node_plant_init(&c->plant, &s->node, c->dt_s, s->substeps, s->init_v_v, s->init_v_sc_v);
-	node_protect_init(&c->protect, c->control.period_k * s->step_ns, c->n_links, s->index,
-	                  s->init_v_v);
+	node_protect_init(&c->protect, s, c->control.period_k * s->step_ns, s->init_v_v);
 	pwl_track_init(&c->load, &s->node.load_w);
 	pwl_track_init(&c->ceil, NULL);
 	node_create_convs(c);

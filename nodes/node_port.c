@@ -27,11 +27,13 @@ node_port_offer(const struct node_port *p, double bus_v, struct offer *o)
 }
 
 static void
-node_port_hear(struct node_port *p, uint32_t answer_flags)
+node_port_hear(struct node_port *p, const struct answer *a)
 {
-	p->shed = answer_flags & ANSWER_SHED;
-	p->orphan = answer_flags & ANSWER_ORPHAN;
-	p->out = answer_flags & ANSWER_OUT;
+	p->shed = a->flags & ANSWER_SHED;
+	p->orphan = a->flags & ANSWER_ORPHAN;
+	p->out = a->flags & ANSWER_OUT;
+	p->v_in_v = a->v_in_v;
+	p->wants_w = a->p_w;
 	if (p->order == (p->shed ? OFFER_SHED : OFFER_RESTORE))
 		p->order = 0;
 }
@@ -41,7 +43,7 @@ node_port_open(struct node_port *p, int64_t k, int64_t rx, struct core_events *e
 {
 	p->live = p->shed = p->orphan = p->out = false;
 	p->order = 0;
-	p->pay_w = 0;
+	p->pay_w = p->v_in_v = p->wants_w = 0;
 	core_event_add(ev, k, EV_PORT_OPEN, p->chan, OPEN_DEATH, (double)rx, 0, 0);
 }
 
@@ -65,7 +67,7 @@ node_port_input(struct node_port *p, int64_t k, const struct core_in *in, double
 		break;
 	case CORE_IN_MSG:
 		p->account_j += in->msg->answer.energy_j;
-		node_port_hear(p, in->msg->answer.flags);
+		node_port_hear(p, &in->msg->answer);
 		break;
 	}
 	p->pay_w = p->live && bus_v >= NODE_V_UV_V ? p->account_j / period_s : 0;

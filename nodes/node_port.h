@@ -20,6 +20,8 @@ struct node_port {
 	bool live;
 	bool shed, orphan, out; /* as the module last answered; out: unplugged */
 	uint32_t order;    /* enum offer_flag: OFFER_SHED or OFFER_RESTORE until the module has done it */
+	double v_in_v;     /* the module's input capacitor, as it last answered; 0: not heard */
+	double wants_w;    /* what it takes, or shed, what it would */
 	double account_j, paid_j;
 	double pay_w; /* owed power of this period */
 	double p_w;   /* paid in the last step, mean */

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "slice.h"
+
 #define LOW_V 43.5
 #define CALM_V 46.5
 #define OVER 1.1
@@ -24,32 +26,53 @@
 #define RISE_V 0.025
 #define HOPS_MAX 31
 #define TIES 8
+/* Stages of under-voltage: the first module of the mesh at the top, the last at the bottom. */
+#define STAGE_TOP_V 43.25
+#define STAGE_SPAN_V 2.25
+/* A bus that rises by this in a period has been relieved: far above the noise of a reading. */
+#define RISES_V 0.025
+/* A module whose input is that much above its owner's bus lives on its other input. */
+#define ELSEWHERE_V 3.0
+/* Below this voltage ports give nothing, and no module can be what loads the feed. */
+#define PORTS_V 36.0
+/* Loading that a return may lead to. */
+#define ROOM 1.05
 #define KEY_NONE (127 * TIES + 7)
 
 static const struct node_protect_turn nobody = { .key = KEY_NONE };
 
-void
-node_protect_init(struct node_protect *p, int64_t period_ns, size_t n_links, uint32_t index,
-                  double bus_v)
+static void
+node_protect_add(struct node_protect *p, const struct slice_chan *ch)
 {
+	assert(p->n < TOPO_PORTS_MAX && ch->priority <= PRIORITY_MAX);
+	p->port[p->n++] = (struct node_protect_port){
+		.priority = ch->priority,
+		.shed_v = STAGE_TOP_V - STAGE_SPAN_V * ch->shed_rank,
+		.wait_ns = CALM_NS,
+		.on_ns = RELAPSE_NS,
+	};
+}
+
+void
+node_protect_init(struct node_protect *p, const struct slice *s, int64_t period_ns, double bus_v)
+{
+	size_t n_links = 0;
+
+	while (n_links < s->n_chans && s->chans[n_links].kind == CHAN_LINK)
+		n_links++;
 	assert(period_ns > 0 && n_links <= TOPO_DEGREE_MAX);
 	*p = (struct node_protect){ .period_ns = period_ns,
 		                    .since_ns = BETWEEN_NS,
 		                    .mark_v = { bus_v, bus_v },
-		                    .tie = index % TIES,
+		                    .last_v = bus_v,
+		                    .feeds_w = s->feeds_w,
+		                    .tie = s->index % TIES,
 		                    .n_links = n_links,
 		                    .known = nobody };
 	for (size_t l = 0; l < n_links; l++)
 		p->peer[l] = nobody;
-}
-
-void
-node_protect_add(struct node_protect *p, uint32_t priority)
-{
-	assert(p->n < TOPO_PORTS_MAX && priority <= PRIORITY_MAX);
-	p->port[p->n++] = (struct node_protect_port){ .priority = priority,
-		                                      .wait_ns = CALM_NS,
-		                                      .on_ns = RELAPSE_NS };
+	for (size_t c = n_links; c < s->n_chans; c++)
+		node_protect_add(p, &s->chans[c]);
 }
 
 /* ---- whose turn it is ------------------------------------------------------------------------ */
@@ -153,61 +176,126 @@ node_protect_decides(const struct node_port *p)
 	return p->live && !p->out && (p->owner || p->orphan);
 }
 
+/* Whether it hangs on this bus, so that to shed it could help. */
+static bool
+node_protect_burdens(const struct node_port *p, double bus_v)
+{
+	return !(p->v_in_v > bus_v + ELSEWHERE_V);
+}
+
 /* The module to be shed or restored next, or n. */
 static size_t
-node_protect_next(const struct node_protect *p, const struct node_port *ports, bool restore)
+node_protect_next(const struct node_protect *p, const struct node_port *ports, bool restore,
+                  double bus_v)
 {
 	size_t pick = p->n;
 
 	for (size_t i = 0; i < p->n; i++)
 		if (node_protect_decides(&ports[i]) && p->port[i].shed == restore &&
 		    p->port[i].deaf_ns == 0 &&
+		    (restore || node_protect_burdens(&ports[i], bus_v)) &&
 		    node_protect_key(p, i, restore) < node_protect_key(p, pick, restore))
 			pick = i;
 	return pick;
 }
 
+/* Whether the mesh can carry it again, as far as can be told: with what it wants now. */
+static bool
+node_protect_has_room(const struct node_protect *p, const struct node_port *port, double loading)
+{
+	const double feeds_w = p->learnt_ns > 0 ? p->learnt_w : p->feeds_w;
+
+	return loading <= 0 || !(feeds_w > 0) || loading + port->wants_w / feeds_w <= ROOM;
+}
+
+/* It is shed again: what its return did to the loading tells how much there is. */
 static void
-node_protect_shed(struct node_protect *p, struct node_port *ports, size_t pick)
+node_protect_learn(struct node_protect *p, size_t i, double wants_w, double loading)
+{
+	const double rise = loading - p->port[i].before;
+
+	if (!(rise > 0) || !(wants_w > 0))
+		return;
+	if (p->learnt_ns <= 0 || wants_w / rise < p->learnt_w)
+		p->learnt_w = wants_w / rise;
+	if (p->learnt_w > p->feeds_w)
+		p->learnt_w = p->feeds_w;
+	p->learnt_ns = WAIT_MAX_NS;
+}
+
+static void
+node_protect_shed(struct node_protect *p, struct node_port *ports, size_t pick, double loading)
 {
 	struct node_protect_port *o = &p->port[pick];
 
+	if (o->on_ns < RELAPSE_NS)
+		node_protect_learn(p, pick, ports[pick].wants_w, loading);
 	if (o->on_ns < RELAPSE_NS && o->wait_ns < WAIT_MAX_NS)
 		o->wait_ns *= 2;
 	ports[pick].order = OFFER_SHED;
 }
 
 static void
-node_protect_restore(struct node_protect *p, struct node_port *ports, size_t pick)
+node_protect_restore(struct node_protect *p, struct node_port *ports, size_t pick, double loading)
 {
+	p->port[pick].before = loading;
 	p->port[pick].on_ns = 0;
 	ports[pick].order = OFFER_RESTORE;
+}
+
+/* The bus falls faster than turns can pass: everybody sheds what is below its stage. */
+static bool
+node_protect_stages(struct node_protect *p, struct node_port *ports, double bus_v, double loading)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < p->n; i++) {
+		double v = ports[i].v_in_v > bus_v ? ports[i].v_in_v : bus_v;
+		if (!node_protect_decides(&ports[i]) || p->port[i].shed || ports[i].order ||
+		    p->port[i].deaf_ns > 0 || !(v < p->port[i].shed_v))
+			continue;
+		node_protect_shed(p, ports, i, loading);
+		any = true;
+	}
+	return any;
 }
 
 void
 node_protect_step(struct node_protect *p, struct node_port *ports, double bus_v, double loading)
 {
+	const bool jumps = bus_v > p->last_v + RISES_V;
+
+	p->last_v = bus_v;
+	if (bus_v < PORTS_V)
+		loading = 0;
 	p->low_ns = node_protect_lasts(p, bus_v < LOW_V, p->low_ns);
 	p->over_ns = node_protect_lasts(p, loading > OVER, p->over_ns);
 	p->high_ns = node_protect_lasts(p, loading > HIGH, p->high_ns);
 	p->calm_ns = node_protect_lasts(p, bus_v > CALM_V && loading < CALM, p->calm_ns);
 	p->since_ns += p->period_ns;
 	p->look_ns += p->period_ns;
+	if (p->learnt_ns > 0)
+		p->learnt_ns -= p->period_ns;
 	node_protect_answers(p, ports);
 	bool restore = p->calm_ns > 0;
-	size_t next = node_protect_next(p, ports, restore);
+	size_t next = node_protect_next(p, ports, restore, bus_v);
 	uint32_t key = node_protect_key(p, next, restore);
 	node_protect_look_around(p, key, restore, bus_v);
 	bool overload = p->low_ns >= LOW_NS || p->over_ns >= OVER_NS || p->high_ns >= HIGH_NS;
 	bool rises = bus_v > p->mark_v[1] + RISE_V;
 	bool turn = next < p->n && p->known.key == key && !ports[next].order &&
 	            p->since_ns >= BETWEEN_NS;
-	if (turn && overload && !rises) {
-		node_protect_shed(p, ports, next);
+	if (p->low_ns >= LOW_NS && !rises && !jumps &&
+	    node_protect_stages(p, ports, bus_v, loading)) {
 		node_protect_mark(p, bus_v, bus_v);
 		p->since_ns = 0;
-	} else if (turn && restore && p->calm_ns >= p->port[next].wait_ns) {
-		node_protect_restore(p, ports, next);
+	} else if (turn && overload && !rises) {
+		node_protect_shed(p, ports, next, loading);
+		node_protect_mark(p, bus_v, bus_v);
+		p->since_ns = 0;
+	} else if (turn && restore && p->calm_ns >= p->port[next].wait_ns &&
+	           node_protect_has_room(p, &ports[next], loading)) {
+		node_protect_restore(p, ports, next, loading);
 		p->since_ns = 0;
 	} else if (p->look_ns >= BETWEEN_NS) {
 		node_protect_mark(p, p->mark_v[0], bus_v);

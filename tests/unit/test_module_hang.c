@@ -10,6 +10,7 @@
 
 #include "loadmods/module_class.h"
 #include "nodes/node_protect.h"
+#include "slice.h"
 #include "tests/support/small_mesh.h"
 #include "tests/support/solver_loop.h"
 
@@ -205,11 +206,16 @@ START_TEST(test_the_next_is_shed)
 	struct node_port ports[3];
 	int first_ms[3] = { -1, -1, -1 }, asked = 0;
 
-	node_protect_init(&p, 1000000, 1, 0, 48);
+	/* Their stages of under-voltage are lower than this bus. */
+	struct slice_chan chans[4] = { { .kind = CHAN_LINK } };
 	for (size_t i = 0; i < 3; i++) {
+		chans[1 + i] = (struct slice_chan){ .kind = CHAN_PORT,
+			                            .priority = priority[i],
+			                            .shed_rank = 1 };
 		node_port_init(&ports[i], (int32_t)i, true, true);
-		node_protect_add(&p, priority[i]);
 	}
+	const struct slice s = { .n_chans = 4, .chans = chans };
+	node_protect_init(&p, &s, 1000000, 48);
 	for (int t = 1; t <= 3000; t++) {
 		uint32_t was = ports[1].order;
 		node_protect_step(&p, ports, 43, 1.3);

@@ -14,10 +14,31 @@
 static struct small_mesh m;
 static struct solver_loop *loop;
 
-/* n0 with a feed, n1 with a load and without supercapacitor; the link is cut from 100 ms to 200 ms:
- * the load has emptied the bus by then. */
+/* A 48 to 12 V converter of 600 W, and its load. */
+#define CONV_V 12.0
+static struct pwl_point conv_load;
+
 static void
-begin(double load_w, double precharge_s, double precharge_j)
+give_converter(struct node_params *p, double load_w)
+{
+	conv_load = (struct pwl_point){ .level = load_w / CONV_V };
+	p->has_conv = true;
+	p->conv = (struct conv_params){ .l_h = 10e-6,
+		                        .r_ohm = 5e-3,
+		                        .c_out_f = 2e-3,
+		                        .v_ref_v = CONV_V,
+		                        .kp = 15,
+		                        .ki = 2000,
+		                        .kc = 0.25,
+		                        .p_fixed_w = 2.6,
+		                        .i_lim_a = 75,
+		                        .load_a = { .n = 1, .p = &conv_load } };
+}
+
+/* n0 with a feed, n1 with a load, on its bus or behind a converter, and without supercapacitor; the
+ * link is cut from 100 ms to 200 ms: the load has emptied the bus by then. */
+static void
+begin_with(double load_w, bool converter, double precharge_s, double precharge_j)
 {
 	struct core_cmd cut = { .kind = CMD_CUT, .a = NAN, .b = NAN, .c = NAN };
 	struct core_cmd heal = { .kind = CMD_HEAL, .a = NAN, .b = NAN, .c = NAN };
@@ -25,7 +46,10 @@ begin(double load_w, double precharge_s, double precharge_j)
 
 	small_mesh_init(&m, 2);
 	small_mesh_feed(&m, 0, 62.5);
-	small_mesh_load(&m, 1, load_w);
+	if (converter)
+		give_converter(&m.nodes[1].p, load_w);
+	else
+		small_mesh_load(&m, 1, load_w);
 	uint32_t l = small_mesh_link(&m, 0, 1);
 	m.nodes[1].p.has_sc = false;
 	m.links[l].p.precharge_s = precharge_s;
@@ -33,6 +57,12 @@ begin(double load_w, double precharge_s, double precharge_j)
 	ck_assert_int_eq(solver_loop_create(&m.topo, &node_core_ops, NULL, &loop, &err), 0);
 	solver_loop_link_command(loop, l, 1000, cut, 0);
 	solver_loop_link_command(loop, l, 2000, heal, 0);
+}
+
+static void
+begin(double load_w, double precharge_s, double precharge_j)
+{
+	begin_with(load_w, false, precharge_s, precharge_j);
 }
 
 /* The next event of this kind at either end, by step `until`. */
@@ -117,6 +147,32 @@ START_TEST(given_up_and_back)
 }
 END_TEST
 
+/* The same behind the node's converter: it is off, and its load gets what its output still has. */
+START_TEST(load_of_a_converter_is_held_off)
+{
+	struct core_event e, open;
+
+	begin_with(150, true, 0.5, 3000);
+	ck_assert(next(EV_PRECHARGE, 12000, &e));
+	ck_assert_double_eq(e.a, 1);
+	ck_assert_double_eq(solver_loop_get(loop, 1, "link.l0.state"), LINK_END_OPEN);
+	double v = solver_loop_get(loop, 1, "v"), lost_j = solver_loop_get(loop, 1, "unserved_j");
+	double used_j = solver_loop_get(loop, 1, "conv_useful_j");
+	ck_assert(!next(EV_LINK_CLOSE, e.k + 9990, &open));
+	ck_assert_double_le(solver_loop_get(loop, 1, "conv_useful_j") - used_j,
+	                    2e-3 * CONV_V * CONV_V / 2);
+	ck_assert_double_eq_tol(solver_loop_get(loop, 1, "unserved_j") - lost_j, 150, 0.5);
+	ck_assert_double_eq(solver_loop_get(loop, 1, "served"), 0);
+	ck_assert_double_eq_tol(solver_loop_get(loop, 1, "v"), v, 0.1);
+	ck_assert(next(EV_LINK_CLOSE, e.k + 10100, &open) && open.a == 1);
+	ck_assert(!next(EV_PRECHARGE, e.k + 20000, &e));
+	ck_assert(closed());
+	ck_assert_double_eq(solver_loop_get(loop, 1, "served"), 1);
+	ck_assert_double_eq_tol(solver_loop_get(loop, 1, "conv_p"), 150, 0.5);
+	solver_loop_destroy(&loop);
+}
+END_TEST
+
 /* A short at the far end: the full voltage across the resistor. P = 0.5 Ohm (v/0.5 Ohm)^2, some
  * 4.5 kW, so 100 J come after some 20 ms; then 1, 2, 4 s of rest. */
 START_TEST(heat_and_pauses)
@@ -153,6 +209,7 @@ main(void)
 	tcase_add_test(tc, light_load_comes_through);
 	tcase_add_test(tc, heavy_load_waits_for_ever_without_a_limit);
 	tcase_add_test(tc, given_up_and_back);
+	tcase_add_test(tc, load_of_a_converter_is_held_off);
 	tcase_add_test(tc, heat_and_pauses);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
