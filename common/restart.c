@@ -13,7 +13,9 @@ restart_from(struct slice *s, const struct rec_file *f, struct err *err)
 	s->restarted = true;
 	s->init_v_v = w[v].f;
 	s->init_v_sc_v = v_sc < 0 ? 0 : w[v_sc].f;
-	if (temp >= 0)
+	if (temp >= 0) {
 		s->init_temp_c = w[temp].f;
+		s->init_temp_k = rec_file_last_k(f);
+	}
 	return 0;
 }

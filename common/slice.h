@@ -64,7 +64,8 @@ struct slice {
 	/* A restarted process begins with the voltages of its predecessor's last frame. */
 	bool restarted;
 	double init_v_v, init_v_sc_v; /* node: bus, supercapacitor; module: input capacitor, unused */
-	double init_temp_c;           /* node: its power stages */
+	double init_temp_c;           /* node: its power stages, at frame init_temp_k */
+	int64_t init_temp_k;
 	double feeds_w;               /* node: rated power of all feeds of the mesh */
 	size_t n_chans;
 	struct slice_chan *chans;     /* links in topology order, then ports */

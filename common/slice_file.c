@@ -148,6 +148,7 @@ static const struct table mcu_table = TABLE(mcu_rows);
 static const struct field trip_rows[] = {
 	ROW(trip_params, F64, ov_v),        ROW(trip_params, F64, ov_clear_v),
 	ROW(trip_params, F64, uv_v),        ROW(trip_params, F64, uv_clear_v),
+	ROW(trip_params, F64, port_uv_v),
 	ROW(trip_params, I64, ov_delay_ns), ROW(trip_params, I64, restart_ns),
 };
 static const struct table trip_table = TABLE(trip_rows);
@@ -192,6 +193,7 @@ static const struct field module_rows[] = {
 	ROW(module_params, F64, r_load_ohm),
 	ROW(module_params, F64, v_init_v),
 	ROW(module_params, F64, c_in_f),
+	ROW(module_params, F64, v_uv_v),
 	ROW(module_params, F64, r_port_ohm),
 	ROW(module_params, F64, n_turns),
 	ROW(module_params, F64, v_ref_v),
@@ -279,6 +281,7 @@ static const struct table start_table = TABLE(start_rows);
 		ROW(slice, I64, start_k), ROW(slice, I64, end_k), ROW(slice, BOOL, restarted),     \
 		ROW(slice, F64, init_v_v), ROW(slice, F64, init_v_sc_v),                           \
 		ROW(slice, F64, init_temp_c),                                              \
+		ROW(slice, I64, init_temp_k),                                              \
 		ROW(slice, F64, feeds_w),                                                  \
 		ROW_LIST(slice, "chans", chans, n_chans, TOPO_DEGREE_MAX + TOPO_PORTS_MAX,         \
 	                 chan_table),                                                              \

@@ -73,6 +73,7 @@ struct mcu_params {
 /* Comparators that switch the power stages off. */
 struct trip_params {
 	double ov_v, ov_clear_v, uv_v, uv_clear_v;
+	double port_uv_v;          /* below it its ports neither offer nor pay */
 	int64_t ov_delay_ns, restart_ns;
 };
 
@@ -175,6 +176,7 @@ struct module_params {
 	double r_load_ohm;         /* class resistive */
 	double v_init_v;           /* input capacitor at t = 0; 0: as the highest of its feeds */
 	double c_in_f, r_port_ohm;
+	double v_uv_v;             /* below it constant power is a conductance, and the module starts anew */
 	double n_turns;            /* V_rail = duty v_in / n_turns */
 	double v_ref_v;            /* class cpu: constant reference of the rail; NaN: nominal of the class */
 	uint32_t priority;

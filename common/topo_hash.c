@@ -73,7 +73,8 @@ add_hardware(struct sha256 *h, const struct node_params *p)
 	const struct trip_params *r = &p->trip;
 	const double reals[] = { t->ambient_c, t->r_th_k_w,  t->c_th_j_k, t->derate_c,
 		                 t->max_c,     t->least,     t->restart_c, r->ov_v,
-		                 r->ov_clear_v, r->uv_v,     r->uv_clear_v };
+		                 r->ov_clear_v, r->uv_v,     r->uv_clear_v,
+		                 r->port_uv_v };
 	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
 		add_real(h, reals[i]);
 	add_u64(h, (uint64_t)r->ov_delay_ns);
@@ -166,7 +167,8 @@ add_module(struct sha256 *h, const struct topo_module *m)
 		add_u64(h, m->feeds[i]);
 	add_u64(h, (uint64_t)p->class);
 	add_u64(h, (uint64_t)p->priority << 2 | (uint64_t)p->oring << 1 | p->plugged);
-	const double reals[] = { p->r_load_ohm, p->c_in_f, p->r_port_ohm, p->n_turns, p->v_ref_v };
+	const double reals[] = { p->r_load_ohm, p->c_in_f, p->r_port_ohm, p->n_turns, p->v_ref_v,
+		                 p->v_uv_v };
 	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
 		add_real(h, reals[i]);
 	add_u64(h, (uint64_t)p->mcu.watchdog_ns);

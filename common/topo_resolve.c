@@ -6,16 +6,16 @@
 
 #include "topo_build.h"
 #include "topo_rules.h"
-#include "topo_rules.h"
 
 /* Gains of the distributed control where the file gives none. */
 static const struct build_gains gains_default = { .kv = 8, .kc = 400, .ki = 60 };
 
-/* Let-through of a fuse over the square of its rating: that of bolted 48 V automotive fuses of 100 to
- * 200 A. */
+/* Let-through of a fuse over the square of its rating: that of bolted 48 V automotive fuses of 100
+ * to 200 A. */
 #define FUSE_I2T_S 1.0
 
-/* Channels that are not in the file, for drills that make use of them: the defaults of the table. */
+/* Channels that are not in the file, for drills that make use of them: the defaults of the table.
+ */
 #define CHANNEL_BURST_LEAVE 0.25
 #define CHANNEL_REORDER_NS (2 * INT64_C(1000000))
 #define CHANNEL_QUEUE_NS (10 * INT64_C(1000000))
@@ -141,6 +141,10 @@ resolve_hardware(struct build *b, uint32_t index)
 		decode_error(&b->d, n->place,
 		             "node '%s': trips.uv %g V is not below trips.uv_clear %g V", n->t.id,
 		             r->uv_v, r->uv_clear_v);
+	if (!(r->port_uv_v < n->t.p.v_nom_v))
+		decode_error(&b->d, n->place,
+		             "node '%s': trips.port_uv %g V is not below the nominal voltage %g V",
+		             n->t.id, r->port_uv_v, n->t.p.v_nom_v);
 }
 
 static void

@@ -249,6 +249,7 @@ static const struct field fields_trip[] = {
 	TIME(struct trip_params, "restart", restart_ns, 0, 100, "100ms", "after this long below it"),
 	TRIP("uv", uv_v, 20, 47, "36V", "below it converters are off"),
 	TRIP("uv_clear", uv_clear_v, 20, 47.5, "40V", "above it they are on again"),
+	TRIP("port_uv", port_uv_v, 20, 47, "36V", "below it ports neither offer nor pay"),
 };
 static SCHEMA(trip, "trips", "Comparators of a node that switch its power stages off.");
 
@@ -475,6 +476,9 @@ static const struct field fields_module[] = {
 	       "input capacitance"),
 	NUMBER(struct build_module, "r_port", t.p.r_port_ohm, UNIT_OHM, 1e-3, 10, "50mOhm",
 	       "resistance of each input"),
+	NUMBER(struct build_module, "v_uv", t.p.v_uv_v, UNIT_VOLT, 20, 40, "36V",
+	       "under-voltage of the input: below it constant power is a conductance, and the "
+	       "module starts anew when it is back"),
 	NUMBER(struct build_module, "n_turns", t.p.n_turns, UNIT_NONE, 1, 48, "4",
 	       "turns ratio of the port converter"),
 	NUMBER(struct build_module, "v_ref", t.p.v_ref_v, UNIT_VOLT, 0.5, 1.15, NULL,

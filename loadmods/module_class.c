@@ -61,6 +61,7 @@ static void
 cpu_init(struct module_load *l, const struct module_params *p, double dt_s, bool restarted)
 {
 	module_cpu_init(&l->cpu, p->n_turns, p->v_ref_v, dt_s, restarted);
+	l->cpu.uv_v = p->v_uv_v;
 	l->temp_c = l->cpu.temp_c;
 }
 
@@ -123,11 +124,12 @@ cpu_reset(struct module_load *l, const struct module_params *p)
 static void
 cpu_restart(struct module_load *l)
 {
-	double temp_c = l->cpu.temp_c;
+	double temp_c = l->cpu.temp_c, uv_v = l->cpu.uv_v;
 	bool hung = l->cpu.hung;
 
 	module_cpu_init(&l->cpu, l->cpu.n_turns, l->cpu.v_ref_v, l->cpu.dt_s, true);
 	l->cpu.temp_c = temp_c;
+	l->cpu.uv_v = uv_v;
 	l->cpu.hung = hung;
 }
 

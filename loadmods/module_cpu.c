@@ -61,6 +61,7 @@ module_cpu_init(struct module_cpu *c, double n_turns, double v_ref_v, double dt_
 	*c = (struct module_cpu){ .n_turns = n_turns,
 		                  .dt_s = dt_s,
 		                  .lag = dt_s / RESPONSE_S,
+		                  .uv_v = MODULE_V_UV_V,
 		                  .temp_c = cpu.t_amb,
 		                  .v_ref_v = isnan(v_ref_v) ? cpu.v_nom : v_ref_v };
 	if (!restarted)
@@ -177,8 +178,8 @@ module_cpu_step(struct module_cpu *c, double v_in_v)
 	if (v_in_v > 0) {
 		target = quantised(c->v_cmd_v * c->n_turns / v_in_v) * v_in_v / c->n_turns;
 		/* In brown-out the rail goes down with the input. */
-		if (v_in_v < MODULE_V_UV_V)
-			target *= v_in_v / MODULE_V_UV_V;
+		if (v_in_v < c->uv_v)
+			target *= v_in_v / c->uv_v;
 	}
 	const double q = c->lag;
 	c->v_int_v += (target - c->v_int_v) * q / (1 + 0.5 * q);

@@ -17,6 +17,7 @@
 struct module_cpu {
 	double n_turns, dt_s;
 	double lag; /* dt over the converter's response */
+	double uv_v;    /* of the input; init sets the default */
 	double v_ref_v; /* reference that it was given */
 	double v_cmd_v; /* after the slew limit */
 	double v_int_v; /* behind the converter's response */

@@ -50,7 +50,7 @@ module_hotswap_begin(struct module_hotswap *h, struct module_input *m)
 
 	for (size_t j = 0; j < m->n; j++)
 		m->port[j].i_max_a = m->port[j].i_offer_a;
-	if (h->starting || m->v_v >= MODULE_V_UV_V || module_hotswap_live(m, &v) == 0)
+	if (h->starting || m->v_v >= m->uv_v || module_hotswap_live(m, &v) == 0)
 		return;
 	h->starting = true;
 	h->ordered = false;

@@ -10,11 +10,13 @@ void
 module_input_init(struct module_input *m, const struct module_params *p, size_t n_ports,
                   double dt_s, double v_v)
 {
-	assert(n_ports <= TOPO_FEEDS_MAX && p->c_in_f > 0 && p->r_port_ohm > 0 && dt_s > 0);
+	assert(n_ports <= TOPO_FEEDS_MAX && p->c_in_f > 0 && p->r_port_ohm > 0 && dt_s > 0 &&
+	       p->v_uv_v > 0);
 	*m = (struct module_input){ .c_in_f = p->c_in_f,
 		                    .g_port_s = 1 / p->r_port_ohm,
 		                    .dt_s = dt_s,
 		                    .c2_s = 2 * p->c_in_f / dt_s,
+		                    .uv_v = p->v_uv_v,
 		                    .v_v = v_v,
 		                    .n = n_ports };
 }
@@ -49,12 +51,12 @@ module_input_solve(const struct module_input *m, double p_w, double g_s)
 		double slope = c2 + g_s, f = c2 * (x - m->v_v) + g_s * x;
 		for (size_t j = 0; j < m->n; j++)
 			f -= port_current(m, &m->port[j], x, &slope);
-		if (x >= MODULE_V_UV_V) {
+		if (x >= m->uv_v) {
 			double q = 1 / x;
 			f += p_w * q;
 			slope -= p_w * q * q;
 		} else {
-			const double p_s = p_w / (MODULE_V_UV_V * MODULE_V_UV_V);
+			const double p_s = p_w / (m->uv_v * m->uv_v);
 			f += p_s * x;
 			slope += p_s;
 		}
@@ -84,7 +86,7 @@ module_input_step(struct module_input *m, double p_w, double g_s, double *p_j, d
 		m->loss_j += (p->v_v - x) * i * dt;
 	}
 	m->v_v = 2 * x - m->v_v;
-	*p_j = (x >= MODULE_V_UV_V ? p_w : p_w * x * x / (MODULE_V_UV_V * MODULE_V_UV_V)) * dt;
+	*p_j = (x >= m->uv_v ? p_w : p_w * x * x / (m->uv_v * m->uv_v)) * dt;
 	*g_j = g_s * x * x * dt;
 	return x;
 }

@@ -13,6 +13,7 @@
 
 #include "topo.h"
 
+/* Default of its under-voltage V_uv. */
 #define MODULE_V_UV_V 36.0
 
 struct module_port {
@@ -26,7 +27,7 @@ struct module_port {
 };
 
 struct module_input {
-	double c_in_f, g_port_s, dt_s;
+	double c_in_f, g_port_s, dt_s, uv_v;
 	double c2_s; /* 2 C_in/dt */
 	double v_v; /* state: the capacitor */
 	size_t n;

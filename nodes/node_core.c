@@ -39,8 +39,10 @@ node_core_inputs(struct node_core *c, int64_t k, const struct core_in *in,
 {
 	bool first = !c->started && k > 0;
 
-	if (first)
+	if (first) {
 		node_command_catch_up(c, k);
+		node_thermal_cool(&c->hw.thermal, k - c->slice->init_temp_k);
+	}
 	c->started = true;
 	node_command_mcu(c, mcu_step(&c->mcu, k, ev));
 	for (size_t l = 0; l < c->n_links; l++)

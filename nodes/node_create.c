@@ -81,7 +81,7 @@ node_create_chans(struct node_core *c)
 			c->fused = c->fused || ch->link.fuse_a > 0;
 		} else {
 			node_port_init(&c->ports[i - c->n_links], (int32_t)i, ch->owner,
-			               first_life);
+			               first_life, s->node.trip.port_uv_v);
 		}
 	}
 }

@@ -2,22 +2,20 @@
 
 #include <math.h>
 
-#include "node_plant.h"
-
 /* Ownership epoch of the topology; take-overs count up from it. */
 #define FIRST_EPOCH 1
 
 void
-node_port_init(struct node_port *p, int32_t chan, bool owner, bool live)
+node_port_init(struct node_port *p, int32_t chan, bool owner, bool live, double uv_v)
 {
-	*p = (struct node_port){ .chan = chan, .owner = owner, .live = live };
+	*p = (struct node_port){ .chan = chan, .owner = owner, .live = live, .uv_v = uv_v };
 }
 
 void
 node_port_offer(const struct node_port *p, double bus_v, struct offer *o)
 {
 	*o = (struct offer){
-		.flags = (bus_v >= NODE_V_UV_V ? OFFER_ON : 0u) | (p->owner ? OFFER_OWNER : 0u) |
+		.flags = (bus_v >= p->uv_v ? OFFER_ON : 0u) | (p->owner ? OFFER_OWNER : 0u) |
 		         p->order,
 		.epoch = p->owner ? FIRST_EPOCH : 0,
 		.v_v = bus_v,
@@ -70,7 +68,7 @@ node_port_input(struct node_port *p, int64_t k, const struct core_in *in, double
 		node_port_hear(p, &in->msg->answer);
 		break;
 	}
-	p->pay_w = p->live && bus_v >= NODE_V_UV_V ? p->account_j / period_s : 0;
+	p->pay_w = p->live && bus_v >= p->uv_v ? p->account_j / period_s : 0;
 }
 
 void

@@ -33,8 +33,6 @@
 #define RISES_V 0.025
 /* A module whose input is that much above its owner's bus lives on its other input. */
 #define ELSEWHERE_V 3.0
-/* Below this voltage ports give nothing, and no module can be what loads the feed. */
-#define PORTS_V 36.0
 /* Loading that a return may lead to. */
 #define ROOM 1.05
 #define KEY_NONE (127 * TIES + 7)
@@ -65,6 +63,7 @@ node_protect_init(struct node_protect *p, const struct slice *s, int64_t period_
 		                    .since_ns = BETWEEN_NS,
 		                    .mark_v = { bus_v, bus_v },
 		                    .last_v = bus_v,
+		                    .ports_v = s->node.trip.port_uv_v,
 		                    .feeds_w = s->feeds_w,
 		                    .tie = s->index % TIES,
 		                    .n_links = n_links,
@@ -266,7 +265,8 @@ node_protect_step(struct node_protect *p, struct node_port *ports, double bus_v,
 	const bool jumps = bus_v > p->last_v + RISES_V;
 
 	p->last_v = bus_v;
-	if (bus_v < PORTS_V)
+	/* Where ports give nothing no module can be what loads the feed. */
+	if (bus_v < p->ports_v)
 		loading = 0;
 	p->low_ns = node_protect_lasts(p, bus_v < LOW_V, p->low_ns);
 	p->over_ns = node_protect_lasts(p, loading > OVER, p->over_ns);

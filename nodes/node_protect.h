@@ -57,6 +57,7 @@ struct node_protect {
 	int64_t look_ns;                           /* since the last look at the bus */
 	double mark_v[2];                          /* bus at the last look, and at the one before */
 	double last_v;                             /* in the period before */
+	double ports_v;                            /* below it ports give nothing */
 	double feeds_w;                            /* of the whole mesh by the topology, rated */
 	double learnt_w;                           /* less than that, by a return that failed */
 	int64_t learnt_ns;                         /* for how long that counts */

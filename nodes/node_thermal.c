@@ -16,6 +16,20 @@ node_thermal_init(struct node_thermal *t, const struct node_params *p, double st
 	}
 }
 
+/* The same rule without heat, steps times: q^steps by repeated squaring. */
+void
+node_thermal_cool(struct node_thermal *t, int64_t steps)
+{
+	const double a = t->step_s / (2 * t->p.r_th_k_w * t->p.c_th_j_k);
+	double left = 1;
+
+	assert(steps >= 0);
+	for (double q = (1 - a) / (1 + a); steps > 0; steps >>= 1, q *= q)
+		if (steps & 1)
+			left *= q;
+	t->temp_c = t->p.ambient_c + (t->temp_c - t->p.ambient_c) * left;
+}
+
 void
 node_thermal_step(struct node_thermal *t, double lost_j, double feed_a, bool off)
 {

@@ -27,6 +27,9 @@ void node_thermal_init(struct node_thermal *, const struct node_params *, double
  * mean of the step, off: its stage was switched off. */
 void node_thermal_step(struct node_thermal *, double lost_j, double feed_a, bool off);
 
+/* `steps` in which nothing was lost: its process was dead. */
+void node_thermal_cool(struct node_thermal *, int64_t steps);
+
 /* Part of the current limits that is left at this temperature, 0 to 1. */
 static inline double
 node_thermal_part(const struct node_thermal *t, double temp_c)

@@ -192,6 +192,7 @@ make_module(struct mesh_random *r)
 	m->p = (struct module_params){
 		.class = (enum module_class)mesh_random_below(r, 3),
 		.c_in_f = 1e-3,
+.v_uv_v = 36,
 		.r_port_ohm = t->port_period == 1 ? 50e-3 : 100e-3,
 		.n_turns = 4,
 		.v_ref_v = NAN,

@@ -164,6 +164,7 @@ read_modules(struct topo *t, const struct json *modules)
 		m->n_feeds = json_len(in);
 		m->p = (struct module_params){ .class = MODULE_FIXED,
 			                       .c_in_f = json_num(j, "C_in", 0),
+.v_uv_v = 36,
 			                       .r_port_ohm = json_num(j, "R_port", 0),
 			                       .n_turns = 4,
 			                       .v_ref_v = NAN,

@@ -83,6 +83,7 @@ small_mesh_module(struct small_mesh *m, double w, int a, int b)
 	m->loads[SMALL_MESH_MAX + i] = (struct pwl_point){ .level = w };
 	mod->p = (struct module_params){ .class = MODULE_FIXED,
 		                         .c_in_f = 1e-3,
+		                         .v_uv_v = 36,
 		                         .r_port_ohm = 50e-3,
 		                         .n_turns = 4,
 		                         .v_ref_v = NAN,

@@ -14,7 +14,7 @@ enum { SMALL_MESH_MAX = 8 };
 	.thermal = { .ambient_c = 25, .r_th_k_w = 0.5, .c_th_j_k = 600, .derate_c = 85,            \
 	             .max_c = 105, .least = 0.5, .restart_c = 80 },                                \
 	.trip = { .ov_v = 57, .ov_clear_v = 54, .uv_v = 36, .uv_clear_v = 40,                      \
-	          .restart_ns = 100000000 },                                                       \
+	          .port_uv_v = 36, .restart_ns = 100000000 },                                      \
 	.mcu = { .watchdog_ns = 100000000, .boot_ns = 20000000 },                                  \
 	.sensor = { .v_gain = 1e-3, .i_gain = 10e-3, .v_offset_v = 64.0 / 4096,                    \
 	            .i_offset_a = 512.0 / 4096, .noise_lsb = 0.5, .i_range_a = 256,                \

@@ -212,7 +212,7 @@ START_TEST(test_the_next_is_shed)
 		chans[1 + i] = (struct slice_chan){ .kind = CHAN_PORT,
 			                            .priority = priority[i],
 			                            .shed_rank = 1 };
-		node_port_init(&ports[i], (int32_t)i, true, true);
+		node_port_init(&ports[i], (int32_t)i, true, true, 36);
 	}
 	const struct slice s = { .n_chans = 4, .chans = chans };
 	node_protect_init(&p, &s, 1000000, 48);

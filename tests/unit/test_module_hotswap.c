@@ -29,6 +29,7 @@ START_TEST(test_inrush)
 	static struct pwl_point level = { .level = 480 };
 	struct module_params p = { .class = MODULE_FIXED,
 		                   .c_in_f = 1e-3,
+.v_uv_v = 36,
 		                   .r_port_ohm = 50e-3,
 		                   .load_w = { .n = 1, .p = &level } };
 	struct module_hotswap h;

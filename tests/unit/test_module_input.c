@@ -10,7 +10,7 @@
 static void
 make(struct module_input *m, size_t n, double v_v)
 {
-	struct module_params p = { .c_in_f = 1e-3, .r_port_ohm = 50e-3 };
+	struct module_params p = { .c_in_f = 1e-3, .r_port_ohm = 50e-3, .v_uv_v = 36 };
 
 	module_input_init(m, &p, n, DT, v_v);
 	for (size_t j = 0; j < n; j++) {
@@ -39,6 +39,24 @@ START_TEST(test_one_input)
 	m.port[0].v_v = 48;
 	run(&m, 500, 0, 5000);
 	ck_assert_double_eq_tol(m.v_v, 0.5 * (48 + sqrt(48 * 48 - 4 * 0.05 * 500)), 1e-9);
+}
+END_TEST
+
+/* Below V_uv: (V - v)/R = P v/V_uv^2; above it constant power. */
+START_TEST(test_under_voltage_is_set)
+{
+	struct module_params p = { .c_in_f = 1e-3, .r_port_ohm = 50e-3, .v_uv_v = 30 };
+	struct module_input m;
+
+	module_input_init(&m, &p, 1, DT, 25);
+	m.port[0].live = m.port[0].on = true;
+	m.port[0].i_max_a = 200;
+	m.port[0].v_v = 25;
+	run(&m, 500, 0, 5000);
+	ck_assert_double_eq_tol(m.v_v, 25 / (1 + 0.05 * 500 / 900), 1e-9);
+	m.port[0].v_v = 34;
+	run(&m, 500, 0, 5000);
+	ck_assert_double_eq_tol(m.v_v, 0.5 * (34 + sqrt(34 * 34 - 4 * 0.05 * 500)), 1e-9);
 }
 END_TEST
 
@@ -121,6 +139,7 @@ main(void)
 	TCase *tc = tcase_create("all");
 
 	tcase_add_test(tc, test_one_input);
+	tcase_add_test(tc, test_under_voltage_is_set);
 	tcase_add_test(tc, test_oring);
 	tcase_add_test(tc, test_never_backwards);
 	tcase_add_test(tc, test_current_limit);

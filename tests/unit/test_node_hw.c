@@ -48,6 +48,25 @@ START_TEST(test_step_response)
 }
 END_TEST
 
+/* Nothing is lost: T falls to the ambient with R C, in one go as in steps. */
+START_TEST(test_cools)
+{
+	struct node_thermal t, u;
+
+	node_thermal_init(&t, &params, STEP_S, 90);
+	u = t;
+	node_thermal_cool(&t, 0);
+	ck_assert_double_eq(t.temp_c, 90);
+	node_thermal_cool(&t, 12345);
+	ck_assert_double_eq_tol(t.temp_c, 20 + 70 * exp(-STEP_S * 12345), 1e-6);
+	for (int k = 0; k < 12345; k++)
+		node_thermal_step(&u, 0, 0, true);
+	ck_assert_double_eq_tol(t.temp_c, u.temp_c, 1e-10);
+	node_thermal_cool(&t, INT64_C(1) << 40); /* years */
+	ck_assert_double_eq_tol(t.temp_c, 20, 1e-12);
+}
+END_TEST
+
 /* The feed's stage at its rating has the efficiency of the table (97.6 % at 2 kW), and none when it
  * is off. */
 START_TEST(test_feed_heat)
@@ -292,6 +311,7 @@ main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_step_response);
+	tcase_add_test(tc, test_cools);
 	tcase_add_test(tc, test_feed_heat);
 	tcase_add_test(tc, test_derating_line);
 	tcase_add_test(tc, test_over_voltage);

@@ -31,7 +31,7 @@ START_TEST(test_pays_what_was_taken)
 {
 	struct node_port p;
 
-	node_port_init(&p, 3, true, true);
+	node_port_init(&p, 3, true, true, 36);
 	input(&p, 0, CORE_IN_IDLE, 0, 48);
 	ck_assert_double_eq(p.pay_w, 0);
 	period(&p);
@@ -46,12 +46,29 @@ START_TEST(test_pays_what_was_taken)
 }
 END_TEST
 
+START_TEST(test_threshold_is_set)
+{
+	struct node_port p;
+	struct offer o;
+
+	node_port_init(&p, 3, true, true, 42);
+	node_port_offer(&p, 41.9, &o);
+	ck_assert_uint_eq(o.flags & OFFER_ON, 0);
+	input(&p, 5, CORE_IN_MSG, 0.1, 41.9);
+	ck_assert_double_eq(p.pay_w, 0);
+	node_port_offer(&p, 42, &o);
+	ck_assert_uint_eq(o.flags & OFFER_ON, OFFER_ON);
+	input(&p, 10, CORE_IN_MSG, 0, 42);
+	ck_assert_double_eq_tol(p.pay_w, 200, 1e-12);
+}
+END_TEST
+
 START_TEST(test_keeps_account_in_brown_out)
 {
 	struct node_port p;
 	struct offer o;
 
-	node_port_init(&p, 3, true, true);
+	node_port_init(&p, 3, true, true, 36);
 	input(&p, 5, CORE_IN_MSG, 0.1, 35.9);
 	ck_assert_double_eq(p.pay_w, 0);
 	period(&p);
@@ -75,7 +92,7 @@ START_TEST(test_opens_and_joins)
 {
 	struct node_port p;
 
-	node_port_init(&p, 3, false, true);
+	node_port_init(&p, 3, false, true, 36);
 	input(&p, 5, CORE_IN_MSG, 0.1, 48);
 	input(&p, 10, CORE_IN_GONE, 0, 48);
 	ck_assert(!p.live);
@@ -100,6 +117,7 @@ main(void)
 	TCase *tc = tcase_create("all");
 
 	tcase_add_test(tc, test_pays_what_was_taken);
+	tcase_add_test(tc, test_threshold_is_set);
 	tcase_add_test(tc, test_keeps_account_in_brown_out);
 	tcase_add_test(tc, test_opens_and_joins);
 	suite_add_tcase(s, tc);

@@ -27,12 +27,13 @@ begin(void)
 	static const double rank[] = { 2.0 / 3, 0, 1.0 / 3 };
 	struct slice_chan chans[5] = { { .kind = CHAN_LINK }, { .kind = CHAN_LINK } };
 	struct slice s = { .n_chans = 5, .chans = chans, .feeds_w = 3000 };
+	s.node.trip.port_uv_v = 36;
 
 	for (size_t i = 0; i < 3; i++) {
 		chans[2 + i] = (struct slice_chan){ .kind = CHAN_PORT,
 			                            .priority = priority[i],
 			                            .shed_rank = rank[i] };
-		node_port_init(&ports[i], (int32_t)i, true, true);
+		node_port_init(&ports[i], (int32_t)i, true, true, 36);
 	}
 	node_protect_init(&p, &s, MS, 48);
 	now_ms = 0;
