@@ -240,6 +240,29 @@ START_TEST(sharing_of_meshes)
 }
 END_TEST
 
+START_TEST(border)
+{
+	/* Decision 0013: two parts that only a converter joins keep their own nominal voltage, however
+	 * unequal their loadings are, and the converter its power. */
+	begin(mesh_text("voltloom: 1\nmesh: { name: m }\nnodes:\n"
+	                "  - { id: a, feed: { i_rated: 30A }, load: [[0s, 500W, 0s]] }\n"
+	                "  - { id: b, load: [[0s, 400W, 0s]] }\n"
+	                "  - { id: c, load: [[0s, 150W, 0s]] }\n"
+	                "  - { id: d, feed: { i_rated: 30A }, load: [[0s, 150W, 0s]] }\n"
+	                "links:\n  - { id: l1, between: [a, b] }\n  - { id: l2, between: [b, c], "
+	                "converter: { at: b, power: [[0s, 200W, 0s]] } }\n"
+	                "  - { id: l3, between: [c, d] }\n"));
+	run_to(4);
+	double v[4], x[2] = { solver_loop_get(loop, 0, "loading"), solver_loop_get(loop, 3, "loading") };
+	for (uint32_t i = 0; i < 4; i++)
+		v[i] = solver_loop_get(loop, i, "v");
+	ck_assert_double_eq_tol((v[0] + v[1]) / 2, 48, 2e-3);
+	ck_assert_double_eq_tol((v[2] + v[3]) / 2, 48, 2e-3);
+	ck_assert_double_eq_tol(solver_loop_get(loop, 1, "link.l2.conv_p"), 200, 1);
+	ck_assert(x[0] > 0.7 && x[1] < 0.1);
+}
+END_TEST
+
 START_TEST(short_circuit)
 {
 	/* Ring of four at a step of 10 us, no fuses: the largest current through each link, as plan
@@ -292,6 +315,7 @@ main(void)
 	tcase_add_test(c, ringing);
 	tcase_add_test(c, sharing);
 	tcase_add_loop_test(c, sharing_of_meshes, 0, 2);
+	tcase_add_test(c, border);
 	tcase_add_test(c, short_circuit);
 	suite_add_tcase(s, c);
 	SRunner *r = srunner_create(s);
