@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* What a stream is for; numbers must not change, for traces depend on them. */
-enum rng_purpose { RNG_SENSOR_TRIM = 1, RNG_SENSOR_NOISE = 2, RNG_CHANNEL = 8 };
+enum rng_purpose { RNG_SENSOR_TRIM = 1, RNG_SENSOR_NOISE = 2, RNG_SENSOR_ZERO = 3, RNG_CHANNEL = 8 };
 
 struct rng {
 	uint64_t key, n;

@@ -116,7 +116,7 @@ static const struct field sensor_rows[] = {
 	ROW(sensor_params, F64, v_gain),     ROW(sensor_params, F64, i_gain),
 	ROW(sensor_params, F64, v_offset_v), ROW(sensor_params, F64, i_offset_a),
 	ROW(sensor_params, F64, noise_lsb),  ROW(sensor_params, F64, i_range_a),
-	ROW(sensor_params, I64, refresh_ns),
+	ROW(sensor_params, I64, refresh_ns), ROW(sensor_params, I64, zero_ns),
 };
 static const struct table sensor_table = TABLE(sensor_rows);
 

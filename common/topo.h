@@ -55,6 +55,7 @@ struct sensor_params {
 	double v_gain, i_gain, v_offset_v, i_offset_a, noise_lsb;
 	double i_range_a;          /* currents within +-this */
 	int64_t refresh_ns;
+	int64_t zero_ns;           /* currents: zero taken over this time before anything is closed; 0: not */
 };
 
 /* Temperature of a node's power stages (docs/models/hardware.md). */

@@ -64,6 +64,7 @@ add_sensor(struct sha256 *h, const struct sensor_params *s)
 	for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
 		add_real(h, reals[i]);
 	add_u64(h, (uint64_t)s->refresh_ns);
+	add_u64(h, (uint64_t)s->zero_ns);
 }
 
 static void

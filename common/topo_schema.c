@@ -82,6 +82,9 @@ static const struct field fields_sensor[] = {
 	       "currents are read within +- this, in 4096 steps"),
 	TIME(struct sensor_params, "refresh", refresh_ns, 1e-6, 1, "500us",
 	     "time between two readings; at least one step"),
+	TIME(struct sensor_params, "auto_zero", zero_ns, 0, 10, "50ms",
+	     "of currents: before a node begins, with everything open, the mean of the readings over this "
+	     "time is taken as zero; 0s: never"),
 };
 static SCHEMA(sensor, "sensor_errors",
               "Errors of realistic sensors; gains and offsets are drawn within them, per sensor.");

@@ -9,6 +9,30 @@
 /* Streams: voltage and feed current are 0 and 1, the other terminals follow. */
 #define FIRST_TERMINAL 16
 
+/* Nearest multiple of the LSB within the range; the top code is one LSB below its end. */
+static double
+node_sensor_convert(const struct node_sensor *s, double x)
+{
+	double code = (x - s->lo) / s->lsb + 0.5;
+
+	if (!(code >= 0))
+		code = 0;
+	if (code > ADC_STEPS - 1)
+		code = ADC_STEPS - 1;
+	return s->lo + s->lsb * (double)(int32_t)code;
+}
+
+/* Mean of n readings while nothing flows. */
+static double
+node_sensor_zero(const struct node_sensor *s, struct rng *r, int64_t n)
+{
+	double sum = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		sum += node_sensor_convert(s, s->offset + s->noise * rng_normal(r));
+	return n > 0 ? sum / (double)n : 0;
+}
+
 void
 node_sensor_init(struct node_sensor *s, enum sensor_kind kind, uint32_t part,
                  const struct slice *slice, double x)
@@ -35,19 +59,10 @@ node_sensor_init(struct node_sensor *s, enum sensor_kind kind, uint32_t part,
 	s->offset = (volts ? p->v_offset_v : p->i_offset_a) * rng_sym(&trim);
 	s->noise = p->noise_lsb * s->lsb;
 	rng_init(&s->rng, slice->seed, slice->id, slice->incarnation, RNG_SENSOR_NOISE, stream);
-}
-
-/* Nearest multiple of the LSB within the range; the top code is one LSB below its end. */
-static double
-node_sensor_convert(const struct node_sensor *s, double x)
-{
-	double code = (x - s->lo) / s->lsb + 0.5;
-
-	if (!(code >= 0))
-		code = 0;
-	if (code > ADC_STEPS - 1)
-		code = ADC_STEPS - 1;
-	return s->lo + s->lsb * (double)(int32_t)code;
+	if (volts || s->ideal)
+		return;
+	rng_init(&trim, slice->seed, slice->id, slice->incarnation, RNG_SENSOR_ZERO, stream);
+	s->zero = node_sensor_zero(s, &trim, p->zero_ns / (s->period_k * slice->step_ns));
 }
 
 void
@@ -79,6 +94,7 @@ node_sensor_read(struct node_sensor *s, int64_t k, double x)
 		s->sum = 0;
 		s->n = 0;
 	}
-	s->value = node_sensor_convert(s, s->gain * x + s->offset + s->noise * rng_normal(&s->rng));
+	s->value = node_sensor_convert(s, s->gain * x + s->offset + s->noise * rng_normal(&s->rng)) -
+	           s->zero;
 	return s->value;
 }

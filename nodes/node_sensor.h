@@ -5,7 +5,9 @@
  * docs/models/sensors.md. reading = LSB round((gain x + offset + noise)/LSB) within its range,
  * taken every refresh period and held. A voltage is sampled at that moment, of a current x is the
  * mean since the last reading (an integrating converter behind a shunt). Gain and offset are drawn
- * once per life of the process, the noise with each reading. An ideal sensor reads x.
+ * once per life of the process, the noise with each reading. A current sensor takes its zero before
+ * the node begins, while everything is open: the mean of its readings of nothing, which is taken off
+ * later ones (auto_zero). An ideal sensor reads x.
  */
 #ifndef VL_NODE_SENSOR_H
 #define VL_NODE_SENSOR_H
@@ -22,6 +24,7 @@ struct node_sensor {
 	bool ideal, integrates;
 	int64_t period_k; /* steps between two readings */
 	double gain, offset, noise, lsb, lo, hi;
+	double zero; /* what it read while nothing flowed; taken off every reading */
 	struct rng rng;
 	bool stuck;                 /* a fault: stays at its reading */
 	double bias, bias_part;     /* a fault: on top of x, and per x */

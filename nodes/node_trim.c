@@ -35,6 +35,18 @@ node_trim_noise(double lsb, double noise_lsb, double readings)
 	return lsb * sqrt(noise_lsb * noise_lsb + rounding / 12);
 }
 
+/* Largest offset that zeroing leaves: that of a uniform one with the error of the mean. */
+static double
+node_trim_offset(const struct sensor_params *e, double lsb, double refresh_s)
+{
+	double n = floor((double)e->zero_ns * 1e-9 / refresh_s + 1e-9), left_a;
+
+	if (!(n >= 1))
+		return e->i_offset_a;
+	left_a = sqrt(3 / n) * node_trim_noise(lsb, e->noise_lsb, n);
+	return left_a < e->i_offset_a ? left_a : e->i_offset_a;
+}
+
 static void
 node_trim_params(const struct slice *s, const struct node_sense *sense, struct calib_params *p)
 {
@@ -46,7 +58,7 @@ node_trim_params(const struct slice *s, const struct node_sense *sense, struct c
 	double readings = CALIB_WINDOW_S / p->refresh_s;
 	/* What is exact needs no calibration, but the estimator needs some room. */
 	p->i_gain = e->i_gain > 1e-4 ? e->i_gain : 1e-4;
-	p->i_offset_a = e->i_offset_a;
+	p->i_offset_a = node_trim_offset(e, 2 * e->i_range_a / ADC_STEPS, p->refresh_s);
 	p->i_noise_a = node_trim_noise(2 * e->i_range_a / ADC_STEPS, e->noise_lsb, readings);
 	p->v_noise_v = node_trim_noise(BUS_RANGE_V / ADC_STEPS, e->noise_lsb, 1);
 	p->c_bus_f = s->node.c_bus_f;

@@ -1,7 +1,7 @@
 /*
  * sharing - one line per seed of what tests/support/sharing.h measures.
  *
- *   sharing TOPOLOGY FIRST LAST on|off VARYING_S OFFSET_A
+ *   sharing TOPOLOGY FIRST LAST on|off VARYING_S OFFSET_A ZERO_S
  *
  * Prints: seed gain_spread first spread v_mean_part rank unknowns sigma
  */
@@ -15,7 +15,7 @@
 static int
 usage(void)
 {
-	fputs("usage: sharing TOPOLOGY FIRST LAST on|off VARYING_S OFFSET_A\n", stderr);
+	fputs("usage: sharing TOPOLOGY FIRST LAST on|off VARYING_S OFFSET_A ZERO_S\n", stderr);
 	return 2;
 }
 
@@ -26,7 +26,7 @@ main(int argc, char **argv)
 	struct topo *t;
 	struct err err = ERR_INIT;
 
-	if (argc != 7 || (strcmp(argv[4], "on") != 0 && strcmp(argv[4], "off") != 0))
+	if (argc != 8 || (strcmp(argv[4], "on") != 0 && strcmp(argv[4], "off") != 0))
 		return usage();
 	diag_list_init(&diags);
 	if (topo_load(argv[1], &diags, &t, &err) < 0) {
@@ -39,7 +39,8 @@ main(int argc, char **argv)
 			                  .calibrates = strcmp(argv[4], "on") == 0,
 			                  .varying_s = atof(argv[5]),
 			                  .current_gain = 0.01,
-			                  .current_offset_a = atof(argv[6]) };
+			                  .current_offset_a = atof(argv[6]),
+			                  .zero_s = atof(argv[7]) };
 		struct sharing_result r;
 		sharing_run(t, &c, &r);
 		printf("%ld %.6g %.6g %.6g %.6g %g %g %.4g\n", seed, r.gain_spread, r.first,

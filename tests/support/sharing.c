@@ -140,6 +140,7 @@ sharing_run(struct topo *t, const struct sharing_case *c, struct sharing_result 
 		p->calibrates = c->calibrates;
 		p->sensor.i_gain = c->current_gain;
 		p->sensor.i_offset_a = c->current_offset_a;
+		p->sensor.zero_ns = (int64_t)(c->zero_s * 1e9 + 0.5);
 		p->sensor.v_gain = 1e-3;
 		p->sensor.v_offset_v = 0;
 	}

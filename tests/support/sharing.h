@@ -23,6 +23,7 @@ struct sharing_case {
 	double varying_s;    /* 0: measured after the first second only */
 	double current_gain; /* largest error, part */
 	double current_offset_a;
+	double zero_s; /* over which zeros are taken before the start; 0: not */
 };
 
 struct sharing_result {
