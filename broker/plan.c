@@ -251,9 +251,14 @@ static void
 print_links(const struct plan *p, FILE *f)
 {
 	const struct topo *t = p->topo;
-	char a[4][32];
-	fprintf(f, "\n%-16s %-24s %9s %9s %9s %8s %10s\n", "link", "between", "r", "l", "l_eff",
-	        "fuse", "current");
+	char a[5][32];
+	bool limits = false;
+	for (size_t i = 0; i < t->n_links; i++)
+		limits = limits || t->links[i].p.limit_a > 0;
+	fprintf(f, "\n%-16s %-24s %9s %9s %9s %8s ", "link", "between", "r", "l", "l_eff", "fuse");
+	if (limits)
+		fprintf(f, "%8s ", "limit");
+	fprintf(f, "%10s\n", "current");
 	for (size_t i = 0; i < t->n_links; i++) {
 		const struct topo_link *l = &t->links[i];
 		char between[2 * TOPO_ID_MAX + 8];
@@ -263,6 +268,8 @@ print_links(const struct plan *p, FILE *f)
 		        unit_format(a[1], sizeof a[1], l->p.l_h, UNIT_HENRY),
 		        unit_format(a[2], sizeof a[2], l->p.l_eff_h, UNIT_HENRY),
 		        cell(a[3], sizeof a[3], l->p.fuse_a > 0, l->p.fuse_a, UNIT_AMPERE));
+		if (limits)
+			fprintf(f, "%8s ", cell(a[4], sizeof a[4], l->p.limit_a > 0, l->p.limit_a, UNIT_AMPERE));
 		if (l->p.open)
 			fprintf(f, "%10s\n", "open");
 		else
@@ -398,6 +405,7 @@ json_links(const struct plan *p, struct json_out *j)
 		json_out_real(j, "l_h", l->p.l_h);
 		json_out_real(j, "l_eff_h", l->p.l_eff_h);
 		json_out_real(j, "fuse_a", l->p.fuse_a > 0 ? l->p.fuse_a : NAN);
+		json_out_real(j, "limit_a", l->p.limit_a > 0 ? l->p.limit_a : NAN);
 		json_out_bool(j, "open", l->p.open);
 		json_out_real(j, "i_a", p->flow->link_a[i]);
 		json_out_end(j);

@@ -42,24 +42,46 @@ worst_link(const struct loadflow *l, struct plan_flow_case *c)
 	}
 }
 
-static void
+static int
 flow_case(struct plan_flow *p, struct loadflow *plain, enum loadflow_fault kind, size_t index,
-          struct plan_flow_case *c)
+          struct plan_flow_case *c, struct err *err)
 {
 	c->kind = kind;
 	c->index = (uint32_t)index;
 	loadflow_solve(plain, kind, c->index, &c->at_once);
 	steady_solve(p->steady, kind, c->index, &c->at_rest);
-	c->carried = c->at_once.problem == LOADFLOW_OK && c->at_rest.problem == LOADFLOW_OK;
 	worst_link(p->steady->solved ? p->steady->flow : plain, c);
+	int rc = plan_limit_solve(p->limit, p->steady, &c->limits, err);
+	c->carried = c->at_once.problem == LOADFLOW_OK && c->at_rest.problem == LOADFLOW_OK &&
+	             !c->limits.n_unheld;
+	return rc;
 }
 
-static void
-flow_fault(struct plan_flow *p, struct loadflow *plain, enum loadflow_fault kind, size_t index)
+static int
+flow_fault(struct plan_flow *p, struct loadflow *plain, enum loadflow_fault kind, size_t index,
+           struct err *err)
 {
 	struct plan_flow_case *c = &p->cases[p->n_cases++];
-	flow_case(p, plain, kind, index, c);
+	int rc = flow_case(p, plain, kind, index, c, err);
 	p->n_carried += c->carried;
+	return rc;
+}
+
+/* Every single failure, then nothing. */
+static int
+flow_cases(struct plan_flow *p, struct loadflow *plain, struct err *err)
+{
+	const struct topo *t = p->topo;
+	int rc = 0;
+	for (size_t i = 0; !rc && i < t->n_nodes; i++)
+		rc = flow_fault(p, plain, LOADFLOW_NODE, i, err);
+	for (size_t i = 0; !rc && i < t->n_links; i++)
+		if (!t->links[i].p.open)
+			rc = flow_fault(p, plain, LOADFLOW_LINK, i, err);
+	for (size_t i = 0; !rc && i < t->n_nodes; i++)
+		if (t->nodes[i].p.has_feed)
+			rc = flow_fault(p, plain, LOADFLOW_FEED, i, err);
+	return rc ? rc : flow_case(p, plain, LOADFLOW_BASE, 0, &p->base, err);
 }
 
 static void
@@ -99,22 +121,17 @@ plan_flow_create(const struct topo *t, struct plan_flow **ret, struct err *err)
 	int rc = p->cases ? steady_create(t, &p->steady, err)
 	                  : err_set(err, ERR_NOMEM, "out of memory");
 	if (!rc)
+		rc = plan_limit_create(t, &p->limit, err);
+	if (!rc)
 		rc = loadflow_create(t, &plain, err);
+	if (!rc)
+		rc = flow_cases(p, plain, err);
+	loadflow_destroy(&plain);
 	if (rc) {
 		plan_flow_destroy(&p);
 		return rc;
 	}
-	for (size_t i = 0; i < t->n_nodes; i++)
-		flow_fault(p, plain, LOADFLOW_NODE, i);
-	for (size_t i = 0; i < t->n_links; i++)
-		if (!t->links[i].p.open)
-			flow_fault(p, plain, LOADFLOW_LINK, i);
-	for (size_t i = 0; i < t->n_nodes; i++)
-		if (t->nodes[i].p.has_feed)
-			flow_fault(p, plain, LOADFLOW_FEED, i);
-	flow_case(p, plain, LOADFLOW_BASE, 0, &p->base);
 	flow_sums(p);
-	loadflow_destroy(&plain);
 	*ret = p;
 	return 0;
 }
@@ -127,13 +144,34 @@ plan_flow_destroy(struct plan_flow **pp)
 		return;
 	*pp = NULL;
 	steady_destroy(&p->steady);
+	plan_limit_destroy(&p->limit);
 	free(p->cases);
 	free(p);
+}
+
+/* "; feeds hold t2 at 15.0 A of 22.4 A", or that they cannot; "" where nothing is over. */
+static const char *
+limit_text(const struct plan_flow *p, const struct plan_flow_case *c, char *buf, size_t size)
+{
+	const struct plan_limit_result *r = &c->limits;
+	const struct topo_link *k = &p->topo->links[r->link];
+	if (r->n_unheld)
+		snprintf(buf, size, "link %s carries %.1f A of its limit of %.4g A, which feeds cannot hold",
+		         k->id, fabs(r->after_a), k->p.limit_a);
+	else if (r->n_over)
+		snprintf(buf, size, "feeds hold %s at %.1f A of %.1f A", k->id, fabs(r->after_a),
+		         fabs(r->before_a));
+	else
+		snprintf(buf, size, "%s", "");
+	return buf;
 }
 
 static const char *
 flow_text(const struct plan_flow *p, const struct plan_flow_case *c, char *buf, size_t size)
 {
+	bool fine = c->at_once.problem == LOADFLOW_OK && c->at_rest.problem == LOADFLOW_OK;
+	if (fine && c->limits.n_unheld)
+		return limit_text(p, c, buf, size);
 	bool at_once = c->at_once.problem != LOADFLOW_OK;
 	return loadflow_text(p->steady->flow, at_once ? &c->at_once : &c->at_rest, buf, size);
 }
@@ -188,12 +226,39 @@ print_conv(const struct plan_flow *p, size_t link, FILE *f)
 	        c->in_w - c->out_v * c->link_a);
 }
 
+static bool
+has_limits(const struct topo *t)
+{
+	for (size_t i = 0; i < t->n_links; i++)
+		if (t->links[i].p.limit_a > 0)
+			return true;
+	return false;
+}
+
+static void
+print_limit(const struct plan_flow *p, size_t link, FILE *f)
+{
+	const struct topo_link *k = &p->topo->links[link];
+	const struct plan_limit_result *r = &p->base.limits;
+	double part = fabs(p->steady->flow->link_a[link]) / k->p.limit_a;
+	if (!has_limits(p->topo))
+		return;
+	if (!(k->p.limit_a > 0)) {
+		fprintf(f, " %9s", "-");
+		return;
+	}
+	fprintf(f, " %7.1f %%", 100 * part);
+	if (part > 1 + PLAN_LIMIT_SLACK)
+		fprintf(f, "  %s", r->n_unheld ? "not held" : "feeds hold it");
+}
+
 static void
 print_links(const struct plan_flow *p, FILE *f)
 {
 	const struct topo *t = p->topo;
 	const struct loadflow *l = p->steady->flow;
-	fprintf(f, "\n%-16s %-20s %10s %9s %9s\n", "link", "between", "current", "of fuse", "loss");
+	fprintf(f, "\n%-16s %-20s %10s %9s %9s", "link", "between", "current", "of fuse", "loss");
+	fprintf(f, "%s\n", has_limits(t) ? "  of limit" : "");
 	for (size_t i = 0; i < t->n_links; i++) {
 		const struct topo_link *k = &t->links[i];
 		char between[2 * TOPO_ID_MAX + 8], part[32] = "-";
@@ -207,6 +272,7 @@ print_links(const struct plan_flow *p, FILE *f)
 			         100 * fabs(l->link_a[i]) / k->p.fuse_a);
 		fprintf(f, "%-16s %-20s %8.2f A %9s %7.2f W", k->id, between, l->link_a[i], part,
 		        l->link_a[i] * l->link_a[i] * k->p.r_ohm);
+		print_limit(p, i, f);
 		print_conv(p, i, f);
 		fprintf(f, "\n");
 	}
@@ -255,7 +321,7 @@ static void
 print_case(const struct plan_flow *p, const struct plan_flow_case *c, FILE *f)
 {
 	const struct topo *t = p->topo;
-	char name[TOPO_ID_MAX + 8], a[5][48], text[160];
+	char name[TOPO_ID_MAX + 8], a[5][48], text[160], limit[160];
 	if (c->kind == LOADFLOW_BASE)
 		snprintf(name, sizeof name, "nothing");
 	else
@@ -264,12 +330,14 @@ print_case(const struct plan_flow *p, const struct plan_flow_case *c, FILE *f)
 	snprintf(a[4], sizeof a[4], "-");
 	if (t->n_links && c->link_a != 0)
 		snprintf(a[4], sizeof a[4], "%.1f A %s", fabs(c->link_a), t->links[c->link_at].id);
-	fprintf(f, "%-16s %-14s %-14s %-12s %-12s %-14s %s\n", name,
+	fprintf(f, "%-16s %-14s %-14s %-12s %-12s %-14s %s%s%s\n", name,
 	        bus_cell(t, &c->at_once, a[0], sizeof a[0]),
 	        bus_cell(t, &c->at_rest, a[1], sizeof a[1]),
 	        feed_cell(t, &c->at_once, a[2], sizeof a[2]),
 	        feed_cell(t, &c->at_rest, a[3], sizeof a[3]), a[4],
-	        c->carried ? "carried" : flow_text(p, c, text, sizeof text));
+	        c->carried ? "carried" : flow_text(p, c, text, sizeof text),
+	        c->carried && c->limits.n_over ? "; " : "",
+	        c->carried ? limit_text(p, c, limit, sizeof limit) : "");
 }
 
 int
@@ -291,8 +359,9 @@ plan_flow_print(const struct topo *t, FILE *f, struct err *err)
 	print_case(p, &p->base, f);
 	for (size_t i = 0; i < p->n_cases; i++)
 		print_case(p, &p->cases[i], f);
-	fprintf(f, "\nsingle failures: %zu of %zu carried (bus >= %g V, feeds <= %.0f %%, fuses)\n",
-	        p->n_carried, p->n_cases, LOADFLOW_V_MIN, 100 * LOADFLOW_LOADING_MAX);
+	fprintf(f, "\nsingle failures: %zu of %zu carried (bus >= %g V, feeds <= %.0f %%, fuses%s)\n",
+	        p->n_carried, p->n_cases, LOADFLOW_V_MIN, 100 * LOADFLOW_LOADING_MAX,
+	        has_limits(t) ? ", limits" : "");
 	plan_flow_destroy(&p);
 	return written(f, err);
 }
@@ -345,6 +414,9 @@ json_buses(const struct plan_flow *p, struct json_out *j)
 		json_out_bool(j, "open", k->p.open);
 		json_out_real(j, "i_a", s->flow->link_a[i]);
 		json_out_real(j, "fuse_a", k->p.fuse_a > 0 ? k->p.fuse_a : NAN);
+		json_out_real(j, "limit_a", k->p.limit_a > 0 ? k->p.limit_a : NAN);
+		if (k->p.limit_a > 0)
+			json_out_text(j, "limit_by", plan_limit_by_feeds(k) ? "feeds" : "converter");
 		json_out_real(j, "loss_w", s->flow->link_a[i] * s->flow->link_a[i] * k->p.r_ohm);
 		if (k->has_conv)
 			json_conv(s->flow, i, j);
@@ -363,6 +435,20 @@ json_state(const struct topo *t, const char *key, const struct loadflow_verdict 
 	json_out_text(j, "v_min_at", isfinite(w->v_min_v) ? t->nodes[w->v_min_at].id : NULL);
 	json_out_real(j, "loading", w->loading);
 	json_out_text(j, "loading_at", w->loading > 0 ? t->nodes[w->loading_at].id : NULL);
+	json_out_end(j);
+}
+
+static void
+json_limits(const struct topo *t, const struct plan_limit_result *r, struct json_out *j)
+{
+	json_out_object(j, "limits");
+	json_out_int(j, "over", r->n_over);
+	json_out_int(j, "not_held", r->n_unheld);
+	json_out_text(j, "link", r->n_over ? t->links[r->link].id : NULL);
+	json_out_real(j, "before_a", r->n_over ? r->before_a : NAN);
+	json_out_real(j, "after_a", r->n_over ? r->after_a : NAN);
+	json_out_real(j, "v_min_v", r->v_min_v);
+	json_out_real(j, "loading", r->loading);
 	json_out_end(j);
 }
 
@@ -386,6 +472,8 @@ json_case(const struct plan_flow *p, const char *key, const struct plan_flow_cas
 		json_out_real(j, "worst_link_a", c->link_a);
 		json_out_real(j, "worst_link_of_fuse", c->link_part);
 	}
+	if (has_limits(t))
+		json_limits(t, &c->limits, j);
 	json_out_end(j);
 }
 

@@ -3,7 +3,8 @@
  *
  * Every load at its highest. Two states of each case: "at once", with the set-points as they are
  * without the control's corrections (common/loadflow.h), and "at rest", after the control has done
- * what it can (common/steady.h). A failure is carried when both are.
+ * what it can (common/steady.h). A failure is carried when both are, and when at rest all limits of
+ * links are held: by converters, or by feeds (plan_limit.h).
  */
 #ifndef VL_PLAN_FLOW_H
 #define VL_PLAN_FLOW_H
@@ -11,6 +12,7 @@
 #include <stdio.h>
 
 #include "err.h"
+#include "plan_limit.h"
 #include "steady.h"
 
 struct plan_flow_case {
@@ -19,12 +21,14 @@ struct plan_flow_case {
 	struct loadflow_verdict at_once, at_rest;
 	bool carried;
 	uint32_t link_at; /* the link with the largest current over its fuse (or, without, in A) */
-	double link_a, link_part; /* of it: current; part of the fuse, NaN without a fuse */
+	struct plan_limit_result limits;
+	double link_a, link_part; /* of link_at: current; part of the fuse, NaN without a fuse */
 };
 
 struct plan_flow {
 	const struct topo *topo;
 	struct steady *steady; /* at rest, nothing failed */
+	struct plan_limit *limit; /* likewise */
 	double feed_w, cable_w, port_w, load_w, module_w;
 	double conv_w; /* lost in converters at link ends */
 	struct plan_flow_case base;

@@ -243,7 +243,17 @@ static void
 check_limit(struct build *b, const struct build_link *l)
 {
 	const struct link_params *p = &l->t.p;
-	if (l->bad || !(p->limit_a > 0) || !(p->fuse_a > 0) || p->limit_a < p->fuse_a)
+	if (l->bad || !(p->limit_a > 0))
+		return;
+	bool held = l->t.has_conv;
+	for (size_t i = 0; i < b->n_nodes; i++)
+		held = held || (b->nodes[i].t.p.has_feed && b->nodes[i].t.p.control == CONTROL_CONSENSUS);
+	if (!held)
+		yamldoc_diag(b->d.doc, b->d.diags, DIAG_NOTE, l->place,
+		             "link '%s': nobody holds its limit: feeds are re-dispatched under 'control: "
+		             "consensus' only",
+		             l->t.id);
+	if (!(p->fuse_a > 0) || p->limit_a < p->fuse_a)
 		return;
 	struct diag *d = decode_error(
 		&b->d, l->place, "link '%s': limit %.4g A is not below the rating of its fuse, %.4g A",
