@@ -1,4 +1,4 @@
-/* Link flows as a list in columns: from -> to, weight of the arrow by |I| over the fuse rating. */
+/* Link flows as a list in columns: from -> to, weight of the arrow by |I| over the limit or the fuse rating. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

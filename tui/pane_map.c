@@ -7,7 +7,7 @@
 #include "pane.h"
 #include "words.h"
 
-/* Lines are heavy above this part of the fuse rating. */
+/* Lines are heavy above this part of the limit, or of the fuse rating. */
 #define MAP_HEAVY 0.5
 
 static bool

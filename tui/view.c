@@ -197,6 +197,8 @@ view_take_topo(struct view *v, const struct topo *t, struct err *err)
 		snprintf(l->end_id[1], sizeof l->end_id[1], "%s", t->nodes[tl->b].id);
 		if (tl->p.fuse_a > 0)
 			l->i_max_a = tl->p.fuse_a;
+		if (tl->p.limit_a > 0)
+			l->i_max_a = tl->p.limit_a;
 	}
 	for (size_t i = 0; i < t->n_modules; i++) {
 		const struct topo_module *tm = &t->modules[i];

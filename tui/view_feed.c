@@ -328,6 +328,14 @@ view_event_text(const struct view *v, const struct telem_msg *m, struct shot_eve
 	} else if (strcmp(event, "fuse.trip") == 0) {
 		ret->severity = SEV_BAD;
 		snprintf(text, size, "link %s: fuse, %.0f A", name, b);
+	} else if (strcmp(event, "link.limited") == 0) {
+		ret->severity = a == 1 ? SEV_WARN : SEV_GOOD;
+		snprintf(text, size, "link %s: %s", name,
+		         a == 1 ? "at its limit, feeds are re-dispatched" : "within its limit");
+	} else if (strcmp(event, "link.over") == 0) {
+		ret->severity = a == 1 ? SEV_BAD : SEV_GOOD;
+		snprintf(text, size, "link %s: %.1f A%s", name, fabs(b),
+		         a == 1 ? ", over its limit" : ", limit held");
 	} else if (strcmp(event, "shed") == 0 || strcmp(event, "restored") == 0) {
 		ret->severity = strcmp(event, "shed") == 0 ? SEV_WARN : SEV_GOOD;
 		snprintf(text, size, "%s, priority %.0f", event, a);

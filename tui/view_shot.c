@@ -292,7 +292,7 @@ shot_sums(const struct view *v, struct shot *s)
 	h->procs = v->n_nodes + v->n_modules;
 }
 
-/* |i| over the fuse rating; over the highest |i| for links without one. */
+/* |i| over the limit, or the fuse rating; over the highest |i| for links without one. */
 static void
 shot_fractions(struct shot *s)
 {

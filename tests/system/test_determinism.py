@@ -132,6 +132,17 @@ def sensitive():
         check(c.trace == a.trace, "60 W said twice is not 60 W")
 
 
+def limits():
+    """Prices and offsets of a limit that feeds hold, through a death and a return."""
+    with Home() as home:
+        text = topology("rack8").replace("{ id: l1, between: [n1, n2] }", "{ id: l1, between: [n1, n2], limit: 500mA }")
+        path = drill(home, SHORT, text, "limited")
+        want = Run(home, path, "--memory")
+        events = home.ok("events", "--run", want.dir).out
+        check("link.limited link=l1 state=begins" in events, lambda: f"no price acts: {events}")
+        Run(home, path).same(want)
+
+
 def newest(folders):
     return max(os.stat(f).st_mtime for d in folders for f in glob.glob(f"{SRC}/{d}/*.[ch]"))
 
@@ -183,4 +194,4 @@ def builds():
 
 
 if __name__ == "__main__":
-    run_cases([whole, hosts, sensitive, builds])
+    run_cases([whole, hosts, sensitive, limits, builds])
