@@ -235,7 +235,8 @@ mesh_script_add(struct script *s, enum script_kind kind, uint32_t proc, int64_t 
 		                                .at_ns = k * 100000,
 		                                .kind = kind,
 		                                .target_kind = TARGET_PROC,
-		                                .target = proc };
+		                                .target = proc,
+		                                .sensor = -1 };
 	snprintf(s->actions[i].id, sizeof s->actions[i].id, "a%zu", s->n);
 }
 
