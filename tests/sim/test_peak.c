@@ -49,7 +49,9 @@ value(size_t node, const char *name, int64_t k)
 {
 	int field = runview_field(play.view, node, name);
 	double v;
-	ck_assert_msg(field >= 0 && runview_value(play.view, node, field, k, &v), "%s", name);
+	/* Asked a million times: an assertion that holds costs a system call, this does not. */
+	if (!(field >= 0 && runview_value(play.view, node, field, k, &v)))
+		ck_abort_msg("%s", name);
 	return v;
 }
 
@@ -100,8 +102,10 @@ check_peak(void)
 		ck_assert_msg(least <= 0.8 - 0.25, "%zu: %g", i, least);
 		ck_assert_msg(fabs(back - 0.8) <= 0.05 * 0.8, "%zu: %g", i, back);
 		for (int64_t k = 0; k <= 120000; k += 10) {
-			ck_assert(value(i, "v_sc", k) >= 20 && value(i, "v_sc", k) <= 48);
-			ck_assert(value(i, "v_min", k) >= 47);
+			double sc_v = value(i, "v_sc", k), least_v = value(i, "v_min", k);
+			if (!(sc_v >= 20 && sc_v <= 48 && least_v >= 47))
+				ck_abort_msg("%zu: v_sc %g, v_min %g at step %lld", i, sc_v, least_v,
+				             (long long)k);
 		}
 	}
 	books();
