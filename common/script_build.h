@@ -3,9 +3,12 @@
  *
  *   script.c           head of the file, result
  *   action.h           table of actions
- *   script_actions.c   entries of the timeline; times; targets
+ *   script_actions.c   entries of the timeline; times
+ *   script_targets.c   what they are aimed at
  *   script_params.c    ${name}
- *   script_check.c     what cannot happen in this order (a start without a kill), leases, healing
+ *   script_check.c     what cannot happen in this order (a start without a kill), leases
+ *   script_links.c     the same for links
+ *   script_heal.c      the end of a drill
  *   script_suits.c     what an action needs of its target
  *   script_when.c      actions that wait for a condition
  *   script_by_hand.c   deaths that nobody scripted
@@ -102,6 +105,11 @@ const char *script_build_parameter(struct script_build *, const struct yamldoc_n
 void script_build_matrix(struct script_build *, struct script *);
 /* After the timeline. */
 void script_build_expect(struct script_build *, const struct yamldoc_node *root, struct script *);
+
+/* ---- script_targets.c ----------------------------------------------------------------------- */
+
+/* Adds the actions of an entry; false: its list of targets is empty. */
+bool script_targets_add(struct script_build *, const struct script_entry *);
 
 /* ---- script_when.c -------------------------------------------------------------------------- */
 

@@ -4,38 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "script_build.h"
+#include "script_check.h"
 #include "topo_rules.h"
 
-struct proc_state {
-	bool down, stopped;
-	int64_t since_k; /* last kill, stop or start; -1: runs since step 0 */
-	const char *by;  /* id of the action that did it */
-};
-
-/* A link's contactors, or its channel: cut by actions that may overlap. */
-struct cut_state {
-	bool cut, stays; /* stays: by an action without a lease */
-	size_t leases;   /* that have not ended */
-};
-enum { CUTS = 2 }; /* enum cut_only - 1 */
-
-struct state {
-	struct proc_state *procs;
-	struct cut_state (*cut)[CUTS];       /* per link */
-	bool *open;                          /* per link: open since the start */
-	const struct script_action **faults; /* per target and kind: the latest */
-	const struct script_action **sensors; /* those of sensors that have a name, the latest each */
-	size_t n_sensors;
-	bool *plugged;                       /* per module */
-	double *level_w;  /* per process: level of the last load action, NaN: the file's curve */
-	double *before_w; /* per process: level in force before the action that has a lease */
-};
-
-static const char *
-proc_id(const struct topo *t, uint32_t proc)
+const char *
+script_check_id(const struct topo *t, uint32_t proc)
 {
 	return proc < t->n_nodes ? t->nodes[proc].id : t->modules[proc - t->n_nodes].id;
+}
+
+const struct pwl *
+script_check_curve(const struct topo *t, uint32_t proc)
+{
+	return proc < t->n_nodes ? &t->nodes[proc].p.load_w
+	                         : &t->modules[proc - t->n_nodes].p.load_w;
 }
 
 static double
@@ -46,7 +28,7 @@ seconds(const struct script_build *b, int64_t k)
 
 /* Where the latest fault of this kind at this target is kept. */
 static const struct script_action **
-fault_of(struct state *s, const struct topo *t, const struct script_action *a)
+fault_of(struct script_state *s, const struct topo *t, const struct script_action *a)
 {
 	if (a->sensor != -1) {
 		for (size_t i = 0; i < s->n_sensors; i++) {
@@ -64,7 +46,7 @@ fault_of(struct state *s, const struct topo *t, const struct script_action *a)
 }
 
 static void
-forget_faults(struct state *s, uint32_t proc)
+forget_faults(struct script_state *s, uint32_t proc)
 {
 	for (size_t i = 0; i < SCRIPT_KINDS_; i++)
 		s->faults[(size_t)proc * SCRIPT_KINDS_ + i] = NULL;
@@ -73,8 +55,8 @@ forget_faults(struct state *s, uint32_t proc)
 			s->sensors[i] = NULL;
 }
 
-static void
-check_join(struct script_build *b, const struct yamldoc_node *at, uint32_t node, const char *what)
+void
+script_check_join(struct script_build *b, const struct yamldoc_node *at, uint32_t node, const char *what)
 {
 	double join;
 	topo_kappa(b->topo, node, &join);
@@ -88,12 +70,12 @@ check_join(struct script_build *b, const struct yamldoc_node *at, uint32_t node,
 }
 
 static void
-check_kill(struct script_build *b, struct state *s, const struct script_action *a,
+check_kill(struct script_build *b, struct script_state *s, const struct script_action *a,
            const struct yamldoc_node *at)
 {
 	const int64_t least = 2; /* the evidence needs the waves of steps K-2 and K-1 */
-	struct proc_state *p = &s->procs[a->target];
-	const char *id = proc_id(b->topo, a->target), *what = script_action_name(a->kind);
+	struct script_proc *p = &s->procs[a->target];
+	const char *id = script_check_id(b->topo, a->target), *what = script_action_name(a->kind);
 	if (p->down) {
 		decode_error(&b->d, at, "%s: '%s' is already down since %.9g s (action '%s')", what,
 		             id, seconds(b, p->since_k), p->by);
@@ -105,17 +87,17 @@ check_kill(struct script_build *b, struct state *s, const struct script_action *
 			&b->d, at,
 			"%s: '%s' needs %lld whole steps before it, so %.9g s is the earliest time",
 			what, id, (long long)least, seconds(b, born + least));
-	*p = (struct proc_state){
+	*p = (struct script_proc){
 		.down = true, .stopped = a->kind == SCRIPT_STOP, .since_k = a->k, .by = a->id
 	};
 }
 
 static void
-check_start(struct script_build *b, struct state *s, const struct script_action *a,
+check_start(struct script_build *b, struct script_state *s, const struct script_action *a,
             const struct yamldoc_node *at)
 {
-	struct proc_state *p = &s->procs[a->target];
-	const char *id = proc_id(b->topo, a->target), *what = script_action_name(a->kind);
+	struct script_proc *p = &s->procs[a->target];
+	const char *id = script_check_id(b->topo, a->target), *what = script_action_name(a->kind);
 	if (!p->down) {
 		decode_error(&b->d, at, "%s: '%s' runs; there is no kill or stop of it before",
 		             what, id);
@@ -132,7 +114,7 @@ check_start(struct script_build *b, struct state *s, const struct script_action 
 		             id, p->by);
 	if (a->target < b->topo->n_nodes) {
 		const struct topo_node *n = &b->topo->nodes[a->target];
-		check_join(b, at, a->target, what);
+		script_check_join(b, at, a->target, what);
 		for (size_t i = 0; i < n->n_links; i++)
 			if (s->cut[n->links[i]][CUT_POWER - 1].cut && !b->replay)
 				decode_error(
@@ -140,179 +122,20 @@ check_start(struct script_build *b, struct state *s, const struct script_action 
 					"%s: link '%s' of '%s' is cut at that time; heal it before",
 					what, b->topo->links[n->links[i]].id, id);
 	}
-	*p = (struct proc_state){ .since_k = a->k, .by = a->id };
+	*p = (struct script_proc){ .since_k = a->k, .by = a->id };
 	forget_faults(s, a->target); /* of the old life */
 	s->level_w[a->target] = NAN; /* the new life begins with the file's curve */
 }
 
-static const struct proc_state *
-dead_end(const struct script_build *b, const struct state *s, uint32_t link, const char **id)
-{
-	const struct topo_link *l = &b->topo->links[link];
-	uint32_t node = s->procs[l->a].down ? l->a : l->b;
-	*id = b->topo->nodes[node].id;
-	return s->procs[node].down ? &s->procs[node] : NULL;
-}
-
-/* ---- cut, heal, close -------------------------------------------------------------------------
- */
-
-static bool
-concerns(const struct script_action *a, int part)
-{
-	return isnan(a->with.only) || a->with.only == part + 1;
-}
-
-/* The part that the action is left with: both, one, or none (false). */
-static bool
-leave(struct script_action *a, const bool part[CUTS])
-{
-	a->with.only = part[0] && part[1] ? NAN : part[0] ? CUT_POWER : CUT_CHANNEL;
-	return part[0] || part[1];
-}
-
-/* The end of its lease goes with an action that is dropped. */
-static void
-drop_end(struct script_build *b, const struct script_action *a)
-{
-	char id[TOPO_ID_MAX];
-	snprintf(id, sizeof id, "%.27s.end", a->id);
-	for (size_t i = 0; i < b->n_actions; i++)
-		if (b->flags[i] & SCRIPT_LEASE_END && b->actions[i].target == a->target &&
-		    b->actions[i].line == a->line && !strcmp(b->actions[i].id, id))
-			b->flags[i] |= SCRIPT_DROPPED;
-}
-
-/* A cut of what is cut already counts for its lease, and is left with the rest. */
-static bool
-check_cut(struct script_build *b, struct state *s, struct script_action *a,
-          const struct yamldoc_node *at, bool by_node)
-{
-	static const char *const what[CUTS] = { "", "the channel of " };
-	const char *id = b->topo->links[a->target].id;
-	bool act[CUTS] = { false }, said = false;
-	for (int part = 0; part < CUTS; part++) {
-		struct cut_state *c = &s->cut[a->target][part];
-		if (!concerns(a, part))
-			continue;
-		bool open = c->cut || (part == CUT_POWER - 1 && s->open[a->target]);
-		if (open && !by_node && !said && !b->replay)
-			decode_error(&b->d, at, "cut: %slink '%s' is %s at that time", what[part],
-			             id, part == CUT_POWER - 1 ? "open" : "cut");
-		said = said || (open && !by_node);
-		act[part] = !open || b->replay;
-		if (open && !c->cut)
-			continue;
-		c->cut = true;
-		if (isnan(a->for_s))
-			c->stays = true;
-		else
-			c->leases++;
-	}
-	return leave(a, act);
-}
-
-/* A lease ends with the last one, and not while a cut without a lease lasts. */
-static bool
-check_cut_end(struct state *s, struct script_action *a)
-{
-	bool act[CUTS] = { false };
-	for (int part = 0; part < CUTS; part++) {
-		struct cut_state *c = &s->cut[a->target][part];
-		if (!concerns(a, part) || !c->cut || c->leases == 0)
-			continue;
-		act[part] = --c->leases == 0 && !c->stays;
-		if (act[part])
-			c->cut = false;
-	}
-	return leave(a, act);
-}
-
-static bool
-check_heal(struct script_build *b, struct state *s, struct script_action *a,
-           const struct yamldoc_node *at, bool by_node)
-{
-	const char *id = b->topo->links[a->target].id;
-	bool act[CUTS] = { false };
-	for (int part = 0; part < CUTS; part++) {
-		struct cut_state *c = &s->cut[a->target][part];
-		act[part] = concerns(a, part) && (c->cut || b->replay);
-		if (act[part])
-			*c = (struct cut_state){ 0 };
-	}
-	if (act[0] || act[1])
-		return leave(a, act);
-	if (by_node)
-		return false;
-	if (s->open[a->target] && concerns(a, CUT_POWER - 1))
-		decode_error(&b->d, at, "heal: link '%s' starts open; use close", id);
-	else
-		decode_error(&b->d, at,
-		             "heal: link '%s' is closed at that time; there is no cut of it before",
-		             id);
-	return true;
-}
-
-static void
-check_joins(struct script_build *b, const struct script_action *a, const struct yamldoc_node *at)
-{
-	const struct topo_link *l = &b->topo->links[a->target];
-	check_join(b, at, l->a, script_action_name(a->kind));
-	check_join(b, at, l->b, script_action_name(a->kind));
-}
-
-/* Returns false when the action has to be dropped: a lease ended on a link that is gone anyway. */
-static bool
-check_link(struct script_build *b, struct state *s, struct script_action *a,
-           const struct yamldoc_node *at, unsigned flags)
-{
-	const struct topo_link *l = &b->topo->links[a->target];
-	const char *node, *what = script_action_name(a->kind);
-	const struct proc_state *dead = dead_end(b, s, a->target, &node);
-	bool by_node = flags & SCRIPT_BY_NODE;
-	if (flags & SCRIPT_DROPPED)
-		return false;
-	if (flags & SCRIPT_LEASE_END) {
-		if (!check_cut_end(s, a) || (dead && a->with.only != CUT_CHANNEL))
-			return false;
-		if (a->with.only != CUT_CHANNEL)
-			check_joins(b, a, at);
-		return true;
-	}
-	if (dead && by_node) {
-		drop_end(b, a);
-		return false;
-	}
-	if (dead && !b->replay) {
-		decode_error(&b->d, at,
-		             "%s: node '%s' of link '%s' is down at that time (action '%s')", what,
-		             node, l->id, dead->by);
-		return true;
-	}
-	if (a->kind == SCRIPT_CUT)
-		return check_cut(b, s, a, at, by_node);
-	if (a->kind == SCRIPT_HEAL && !check_heal(b, s, a, at, by_node))
-		return false;
-	if (a->kind == SCRIPT_CLOSE) {
-		if (!s->cut[a->target][CUT_POWER - 1].cut && !s->open[a->target] && !b->replay)
-			decode_error(&b->d, at, "close: link '%s' is closed at that time", l->id);
-		memset(s->cut[a->target], 0, sizeof s->cut[a->target]);
-		s->open[a->target] = false;
-	}
-	if (a->with.only != CUT_CHANNEL)
-		check_joins(b, a, at);
-	return true;
-}
-
 /* Returns false for a lease that ended on what is down anyway. */
 static bool
-check_up(struct script_build *b, const struct state *s, const struct script_action *a,
+check_up(struct script_build *b, const struct script_state *s, const struct script_action *a,
          const struct yamldoc_node *at, bool lease_end)
 {
-	const struct proc_state *p = &s->procs[a->target];
+	const struct script_proc *p = &s->procs[a->target];
 	if (p->down && !lease_end)
 		decode_error(&b->d, at, "%s: '%s' is down at that time (action '%s')",
-		             script_action_name(a->kind), proc_id(b->topo, a->target), p->by);
+		             script_action_name(a->kind), script_check_id(b->topo, a->target), p->by);
 	return !(p->down && lease_end);
 }
 
@@ -324,16 +147,9 @@ check_suits(struct script_build *b, const struct script_action *a, const struct 
 		decode_error(&b->d, at, "%s", why);
 }
 
-static const struct pwl *
-load_curve(const struct topo *t, uint32_t proc)
-{
-	return proc < t->n_nodes ? &t->nodes[proc].p.load_w
-	                         : &t->modules[proc - t->n_nodes].p.load_w;
-}
-
 /* Returns false when a lease ends on a module that is so already. */
 static bool
-check_plug(struct script_build *b, struct state *s, const struct script_action *a,
+check_plug(struct script_build *b, struct script_state *s, const struct script_action *a,
            const struct yamldoc_node *at, bool lease_end)
 {
 	bool in = a->kind == SCRIPT_PLUG, *plugged = &s->plugged[a->target - b->topo->n_nodes];
@@ -343,14 +159,14 @@ check_plug(struct script_build *b, struct state *s, const struct script_action *
 		return false;
 	if (*plugged == in && !b->replay)
 		decode_error(&b->d, at, "%s: module '%s' is %s its slot at that time",
-		             script_action_name(a->kind), proc_id(b->topo, a->target),
+		             script_action_name(a->kind), script_check_id(b->topo, a->target),
 		             in ? "in" : "not in");
 	*plugged = in;
 	return true;
 }
 
 static bool
-check_level(struct script_build *b, struct state *s, struct script_action *a,
+check_level(struct script_build *b, struct script_state *s, struct script_action *a,
             const struct yamldoc_node *at, bool lease_end)
 {
 	uint32_t n = a->target;
@@ -361,7 +177,7 @@ check_level(struct script_build *b, struct state *s, struct script_action *a,
 	if (s->procs[n].down)
 		return true;
 	if (lease_end) {
-		a->with.level_w = isnan(s->before_w[n]) ? pwl_at(load_curve(b->topo, n), a->at_ns)
+		a->with.level_w = isnan(s->before_w[n]) ? pwl_at(script_check_curve(b->topo, n), a->at_ns)
 		                                        : s->before_w[n];
 	} else {
 		s->before_w[n] = s->level_w[n];
@@ -381,7 +197,7 @@ fault_last_k(const struct script_build *b, const struct script_action *a)
 
 /* Actions on a feed come one at a time; a sag wants an end. */
 static void
-check_feed(struct script_build *b, struct state *s, const struct script_action *a,
+check_feed(struct script_build *b, struct script_state *s, const struct script_action *a,
            const struct yamldoc_node *at)
 {
 	static const enum script_kind kinds[] = { SCRIPT_BROWNOUT, SCRIPT_FEED_LOSS, SCRIPT_SAG };
@@ -405,7 +221,7 @@ check_feed(struct script_build *b, struct state *s, const struct script_action *
 }
 
 static bool
-check_fault(struct script_build *b, struct state *s, const struct script_action *a,
+check_fault(struct script_build *b, struct script_state *s, const struct script_action *a,
             const struct yamldoc_node *at, bool lease_end)
 {
 	const struct script_action **latest = fault_of(s, b->topo, a);
@@ -423,7 +239,7 @@ check_fault(struct script_build *b, struct state *s, const struct script_action 
 			decode_error(&b->d, at, "%s: '%s' has none at that time that could end",
 			             script_action_name(a->kind),
 			             link ? b->topo->links[a->target].id
-			                  : proc_id(b->topo, a->target));
+			                  : script_check_id(b->topo, a->target));
 		*latest = NULL;
 		return there;
 	}
@@ -435,14 +251,14 @@ check_fault(struct script_build *b, struct state *s, const struct script_action 
 	if (!b->replay && *latest && a->k <= fault_last_k(b, *latest))
 		decode_error(&b->d, at, "%s: '%s' has one at that time (action '%s')",
 		             script_action_name(a->kind),
-		             link ? b->topo->links[a->target].id : proc_id(b->topo, a->target),
+		             link ? b->topo->links[a->target].id : script_check_id(b->topo, a->target),
 		             (*latest)->id);
 	*latest = a;
 	return true;
 }
 
 static bool
-check_action(struct script_build *b, struct state *s, size_t i)
+check_action(struct script_build *b, struct script_state *s, size_t i)
 {
 	struct script_action *a = &b->actions[i];
 	const struct yamldoc_node *at = b->places[i];
@@ -454,7 +270,7 @@ check_action(struct script_build *b, struct state *s, size_t i)
 		check_start(b, s, a, at);
 		return true;
 	case RULE_LINK:
-		return check_link(b, s, a, at, b->flags[i]);
+		return script_links_check(b, s, a, at, b->flags[i]);
 	case RULE_LEVEL:
 		return check_level(b, s, a, at, b->flags[i] & SCRIPT_LEASE_END);
 	case RULE_FAULT:
@@ -489,7 +305,7 @@ order(struct script_build *b)
 }
 
 static int
-state_init(struct state *s, const struct topo *t)
+state_init(struct script_state *s, const struct topo *t)
 {
 	s->procs = calloc(t->n_nodes + t->n_modules + 1, sizeof *s->procs);
 	s->cut = calloc(t->n_links + 1, sizeof *s->cut);
@@ -515,7 +331,7 @@ state_init(struct state *s, const struct topo *t)
 }
 
 static void
-state_free(struct state *s)
+state_free(struct script_state *s)
 {
 	free(s->procs);
 	free(s->cut);
@@ -525,116 +341,6 @@ state_free(struct state *s)
 	free(s->plugged);
 	free(s->level_w);
 	free(s->before_w);
-}
-
-/* ---- healing ----------------------------------------------------------------------------------
- */
-
-/* Leases that would outlive the drill end with it. */
-static void
-end_leases(struct script_build *b)
-{
-	for (size_t i = 0; i < b->n_actions; i++) {
-		struct script_action *a = &b->actions[i];
-		double left_s = (double)(b->duration_ns - a->at_ns) * 1e-9;
-		if (b->flags[i] & SCRIPT_LEASE_END && a->at_ns > b->duration_ns) {
-			a->at_ns = b->duration_ns;
-			a->k = a->at_ns / b->topo->step_ns;
-		}
-		const struct action *r = &action_table[a->kind];
-		if (r->rule != RULE_FAULT || r->undo)
-			continue;
-		if (isnan(a->for_s))
-			decode_error(&b->d, b->places[i],
-			             "%s: in a drill a %s has to end; give it 'for:'", r->name,
-			             r->name);
-		else if (a->for_s > left_s)
-			a->for_s = left_s;
-	}
-}
-
-static struct script_action *
-heal(struct script_build *b, enum script_kind kind, enum script_target target_kind, uint32_t target,
-     const char *id)
-{
-	struct script_action *a = script_build_add(b, b->recover, SCRIPT_HEALS);
-	if (!a)
-		return NULL;
-	int64_t period = b->topo->port_period;
-	bool rounded = action_table[kind].rule == RULE_BEGIN_LIFE;
-	/* In the step behind the last sample that is judged: a new life begins with a frame. */
-	int64_t at_ns = b->duration_ns + b->topo->step_ns;
-	*a = (struct script_action){
-		.at_ns = at_ns,
-		.k = at_ns / b->topo->step_ns,
-		.kind = kind,
-		.target_kind = target_kind,
-		.target = target,
-		.with = action_no_with,
-		.for_s = NAN,
-		.sensor = -1,
-	};
-	if (rounded)
-		a->k = (a->k + period - 1) / period * period;
-	snprintf(a->id, sizeof a->id, "heal.%.26s", id);
-	return a;
-}
-
-/* What the timeline left broken. */
-static void
-heal_all(struct script_build *b, const struct state *s)
-{
-	const struct topo *t = b->topo;
-	const char *node;
-	for (uint32_t i = 0; i < t->n_links; i++) {
-		bool power = s->cut[i][CUT_POWER - 1].cut, channel = s->cut[i][CUT_CHANNEL - 1].cut;
-		if (!power && !channel)
-			continue;
-		if (power && dead_end(b, s, i, &node)) {
-			decode_error(&b->d, NULL,
-			             "link '%s' is cut and its node '%s' is down at the end: "
-			             "neither can "
-			             "be healed; heal the link before its node goes down",
-			             t->links[i].id, node);
-			continue;
-		}
-		struct script_action *a = heal(b, SCRIPT_HEAL, TARGET_LINK, i, t->links[i].id);
-		if (a)
-			leave(a, (bool[CUTS]){ power, channel });
-	}
-	for (uint32_t i = 0; i < t->n_nodes + t->n_modules; i++)
-		if (s->procs[i].down)
-			heal(b, s->procs[i].stopped ? SCRIPT_CONT : SCRIPT_START, TARGET_PROC, i,
-			     proc_id(t, i));
-	for (uint32_t i = 0; i < t->n_nodes + t->n_modules; i++) {
-		double level = pwl_at(load_curve(t, i), b->duration_ns);
-		if (s->procs[i].down || isnan(s->level_w[i]) || s->level_w[i] == level)
-			continue;
-		struct script_action *a = heal(b, SCRIPT_LOAD, TARGET_PROC, i, proc_id(t, i));
-		if (a)
-			a->with.level_w = level;
-	}
-	for (uint32_t i = 0; i < t->n_modules; i++) {
-		const struct topo_module *m = &t->modules[i];
-		uint32_t proc = (uint32_t)t->n_nodes + i;
-		if (s->plugged[i] != m->p.plugged && !s->procs[proc].down)
-			heal(b, m->p.plugged ? SCRIPT_PLUG : SCRIPT_UNPLUG, TARGET_PROC, proc,
-			     m->id);
-	}
-	size_t n_faults = (t->n_nodes + t->n_modules + t->n_links) * SCRIPT_KINDS_;
-	for (size_t i = 0; i < n_faults + s->n_sensors; i++) {
-		const struct script_action *f =
-			i < n_faults ? s->faults[i] : s->sensors[i - n_faults];
-		bool down = f && f->target_kind == TARGET_PROC && s->procs[f->target].down;
-		if (!f || down || !action_table[f->kind].undo)
-			continue;
-		struct script_action *a = heal(b, f->kind, f->target_kind, f->target, f->id);
-		if (a) {
-			a->ends = true;
-			a->toward = f->toward;
-			a->sensor = f->sensor;
-		}
-	}
 }
 
 static void
@@ -653,7 +359,7 @@ check_in_time(struct script_build *b, size_t i)
 void
 script_build_check(struct script_build *b)
 {
-	struct state s = { 0 };
+	struct script_state s = { 0 };
 	if (state_init(&s, b->topo)) {
 		b->d.nomem = true;
 		state_free(&s);
@@ -661,7 +367,7 @@ script_build_check(struct script_build *b)
 	}
 	bool heals = b->options->drill && b->duration_ns != INT64_MAX && !b->unhealed;
 	if (heals)
-		end_leases(b);
+		script_heal_leases(b);
 	order(b);
 	size_t keep = 0, before = b->d.diags->n_errors;
 	for (size_t i = 0; i < b->n_actions; i++) {
@@ -679,7 +385,7 @@ script_build_check(struct script_build *b)
 		b->flags[i] |= SCRIPT_DROPPED;
 	}
 	if (heals && b->d.diags->n_errors == before)
-		heal_all(b, &s);
+		script_heal_all(b, &s);
 	state_free(&s);
 	for (size_t i = 0; i < b->n_actions; i++) {
 		if (b->flags[i] & SCRIPT_DROPPED)
