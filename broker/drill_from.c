@@ -32,12 +32,20 @@ struct deed {
 	bool both;         /* both ends of the link told it */
 };
 
+/* A process told of a deed. */
+struct telling {
+	size_t proc, deed;
+	bool placed;
+};
+
 struct from {
 	const struct runview *view;
 	const struct topo *topo;
 	struct events *events;
 	size_t n, cap;
 	struct deed *deeds;
+	size_t n_told, told_cap;
+	struct telling *told; /* in the order of the events */
 	struct err *err;
 };
 
@@ -205,6 +213,21 @@ told_before(struct from *f, const struct deed *d)
 	return NULL;
 }
 
+static int
+tell(struct from *f, size_t proc, size_t deed)
+{
+	if (f->n_told == f->told_cap) {
+		size_t cap = f->told_cap ? 2 * f->told_cap : 64;
+		struct telling *p = realloc(f->told, cap * sizeof *p);
+		if (!p)
+			return err_set(f->err, ERR_NOMEM, "drill: out of memory");
+		f->told = p;
+		f->told_cap = cap;
+	}
+	f->told[f->n_told++] = (struct telling){ proc, deed, false };
+	return 0;
+}
+
 /* Words of the i-th event, and of the one behind it that has the rest. */
 static void
 gather(const struct from *f, size_t i, double words[ACTION_WORDS])
@@ -251,7 +274,7 @@ take_fault(struct from *f, size_t i)
 		struct deed *told = told_before(f, &d);
 		if (told) {
 			told->both = true;
-			return 0;
+			return tell(f, it->proc, (size_t)(told - f->deeds));
 		}
 	}
 	struct deed *new = add(f, d.k, d.kind, d.target);
@@ -263,7 +286,58 @@ take_fault(struct from *f, size_t i)
 	new->sensor = e->chan < -1 ? e->chan : -1;
 	memcpy(new->words, d.words, sizeof d.words);
 	take_sensor(f, new);
+	if (tell(f, it->proc, f->n - 1))
+		return f->err->code;
 	return d.end ? 0 : take_words(f, new);
+}
+
+/* Whether each process that tells of the deed within [from, to) has told of all that it has before. */
+static bool
+is_next(const struct from *f, size_t from, size_t to, size_t deed)
+{
+	for (size_t t = from; t < to; t++)
+		for (size_t i = from; f->told[t].deed == deed && i < t; i++)
+			if (f->told[i].proc == f->told[t].proc && !f->told[i].placed)
+				return false;
+	return true;
+}
+
+/* The deeds of one step, [from, to), in an order that is that of every process: each tells of its own. */
+static void
+order_step(struct from *f, size_t from, size_t to, size_t *nth)
+{
+	for (size_t left = to - from; left > 0;) {
+		size_t first = to, pick = to;
+		for (size_t t = from; t < to && pick == to; t++) {
+			if (f->told[t].placed)
+				continue;
+			first = first == to ? t : first;
+			if (is_next(f, from, to, f->told[t].deed))
+				pick = t;
+		}
+		size_t deed = f->told[pick < to ? pick : first].deed;
+		f->deeds[deed].nth = (*nth)++;
+		for (size_t t = from; t < to; t++)
+			if (f->told[t].deed == deed && !f->told[t].placed) {
+				f->told[t].placed = true;
+				left--;
+			}
+	}
+}
+
+static void
+order_tellings(struct from *f)
+{
+	size_t nth = 0;
+	for (size_t from = 0, to; from < f->n_told; from = to) {
+		int64_t k = f->deeds[f->told[from].deed].k;
+		for (to = from; to < f->n_told && f->deeds[f->told[to].deed].k == k; to++)
+			;
+		order_step(f, from, to, &nth);
+	}
+	for (size_t i = 0; i < f->n; i++)
+		if (!action_table[f->deeds[i].kind].command)
+			f->deeds[i].nth += nth; /* lives, as they came */
 }
 
 /* What was done to one end of a link alone. */
@@ -424,7 +498,9 @@ write_counted(const struct from *f, FILE *out)
 		const struct topo_link *l = &f->topo->links[i];
 		char name[TOPO_ID_MAX + 24];
 		snprintf(name, sizeof name, "link.%s.frames_sent", l->id);
-		if (l->p.has_channel || runview_field(f->view, l->a, name) < 0)
+		/* One end alone where the other was not meant. */
+		if (l->p.has_channel || (runview_field(f->view, l->a, name) < 0 &&
+		                         runview_field(f->view, l->b, name) < 0))
 			continue;
 		fprintf(out, "%s%s", any ? ", " : "", l->id);
 		any = true;
@@ -487,6 +563,7 @@ drill_from_write(const struct runview *view, const char *run_dir, const char *to
 		rc = take_lives(&f);
 	if (!rc) {
 		take_ends(&f);
+		order_tellings(&f);
 		*ret = (struct drill_from){ .n_actions = f.n, .partial = runview_partial(view) };
 		if (f.n)
 			qsort(f.deeds, f.n, sizeof *f.deeds, by_step);
@@ -498,5 +575,6 @@ drill_from_write(const struct runview *view, const char *run_dir, const char *to
 	}
 	events_destroy(&f.events);
 	free(f.deeds);
+	free(f.told);
 	return rc;
 }

@@ -228,6 +228,41 @@ def from_script():
         home.ok("drill", "--from", "latest").wants(0, "heal: false", "do: start, target: n3")
 
 
+MORE = f"""drill: 1
+topology: {SRC}/topologies/rack8.yaml
+timeline:
+  - {{ at: 20ms, do: degrade, target: l1, with: {{ loss: 5%, delay: 2ms, jitter: 1ms, rate: 10Mbit, burst: 1%, burst_leave: 20%, toward: n2 }}, for: 30ms }}
+  - {{ at: 22ms, do: reorder, target: [l1, l2], with: {{ share: 5% }}, for: 20ms }}
+  - {{ at: 24ms, do: partition, target: [n4, n5], with: {{ only: channel }}, for: 9ms }}
+  - {{ at: 26ms, do: bias, target: n3, with: {{ v: 100mV, i: -1A, gain: 2% }}, for: 20ms }}
+  - {{ at: 27ms, do: stuck, target: n1, with: {{ sensor: i }} }}
+  - {{ at: 28ms, do: hang, target: m5, for: 15ms }}
+  - {{ at: 30ms, do: surge, target: m4, with: {{ power: 50W, ramp: 2ms }}, for: 20ms }}
+  - {{ at: 31ms, do: sag, target: n6, with: {{ level: 46V }}, for: 7ms }}
+  - {{ at: 32ms, do: swap, target: m8, with: {{ to: m10, gap: 10ms }} }}
+  - {{ at: 30ms, do: unplug, target: m10 }}
+  - {{ at: 33ms, do: kill, target: n2 }}
+  - {{ at: 40ms, do: start, target: n2 }}
+  - {{ at: 45ms, do: cut, target: l12 }}
+  - {{ at: 50ms, do: close, target: l12, with: {{ precharge: 400mOhm, bypass: 9ms, at: n8 }} }}
+"""
+
+
+def from_more():
+    """A timeline with every kind of parameter, in which links are counted because of it."""
+    with Home() as home:
+        home.ok("run", f"{SRC}/topologies/rack8.yaml", "--memory", "--for", "90ms", "--drill",
+                home.file("s.yaml", MORE))
+        path = f"{home.dir}/a.yaml"
+        home.ok("drill", "--from", "latest", "-o", path).wants(0, "the same trace in memory")
+        text = read(path)
+        for words in ("replay: [l1, l2, l3, l5, l9, l12]", "toward: n2", "gain: 2%", "sensor: i",
+                      "rate: 10000000bit", "at: n8", "do: sag, target: n6, end: true"):
+            check(words in text, f"'{words}' is not in\n{text}")
+        r = home.ok("drill", path, "--json", "-", timeout=170)
+        check(trace_of(r) == trace_said(text), lambda: f"another trace over processes; {r}\n{text}")
+
+
 def stopped_early():
     """A run that is told to end does not go on to a scripted start that lies ahead, and leaves no life
     that never was."""
@@ -263,4 +298,4 @@ def refused():
 
 
 if __name__ == "__main__":
-    run_cases([by_hand, every_deed, refused_deeds, from_script, stopped_early, refused])
+    run_cases([by_hand, every_deed, refused_deeds, from_script, from_more, stopped_early, refused])
