@@ -147,7 +147,8 @@ new_rec(struct proc *p, struct edge *e)
 		uint32_t cap = e->cap ? 2 * e->cap : EDGE_OWN_RECS;
 		rec = e->cap ? malloc(cap * sizeof(struct edge_rec *)) : e->own;
 		if (rec) {
-			memcpy((void *)rec, (void *)e->rec, e->n * sizeof(struct edge_rec *));
+			if (e->n)
+				memcpy((void *)rec, (void *)e->rec, e->n * sizeof(struct edge_rec *));
 			proc_channel_free(e);
 			e->rec = rec;
 			e->cap = cap;
