@@ -248,9 +248,13 @@ accuse(struct proc *p, const struct edge_rec *e, int64_t stall_ns)
 }
 
 void
-proc_tick(struct proc *p, int64_t now_ns, int64_t stall_ns)
+proc_tick(struct proc *p, int64_t wall_ns, int64_t stall_ns)
 {
-	p->now_ns = now_ns;
+	/* On a host that froze or starved it nobody can say what did not come meanwhile. */
+	const int64_t gap = wall_ns - p->looked_ns, most = stall_ns / 5;
+	p->looked_ns = wall_ns;
+	p->now_ns += gap < most ? gap : most;
+	const int64_t now_ns = p->now_ns;
 	if (p->k != p->since_k || p->blocked_on != p->since_chan) {
 		p->since_k = p->k;
 		p->since_chan = p->blocked_on;

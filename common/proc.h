@@ -72,8 +72,9 @@ void proc_connected(struct proc *, size_t chan, uint32_t inc);
  * whose transport was ever connected: the word counts only for those that were not, so that it never
  * overtakes data. */
 void proc_supervisor(struct proc *, const struct sup_msg *);
-/* Wall time goes on; `waiting_ns` is what drives WAIT and accusations. */
-void proc_tick(struct proc *, int64_t now_ns, int64_t stall_ns);
+/* Wall time goes on; drives WAIT and accusations. Of the time since the last call at most a fifth of
+ * stall_ns counts. */
+void proc_tick(struct proc *, int64_t wall_ns, int64_t stall_ns);
 
 /* The channel may take in another message of record `inc` now (false: leave it in the transport). */
 bool proc_can_receive(const struct proc *, size_t chan, uint32_t inc);

@@ -48,7 +48,7 @@ struct edge {
 struct proc {
 	/* What taking in a message looks at comes first: one line of the cache. */
 	struct edge *edges;
-	int64_t now_ns;
+	int64_t now_ns; /* wall time that it has watched: it stands still while the host is frozen */
 	uint32_t inc; /* own incarnation */
 	uint64_t bad;
 
@@ -84,7 +84,8 @@ struct proc {
 	int64_t speed_k;
 
 	bool accused;
-	int64_t since_ns, wait_ns, accused_ns;
+	int64_t since_ns, wait_ns, accused_ns; /* as now_ns */
+	int64_t looked_ns; /* wall time of the last tick */
 	int64_t since_k;
 	int since_chan;
 	struct err err;

@@ -30,7 +30,8 @@ struct node {
 	struct mailbox box;
 	size_t n_accused, n_waits, n_ready;
 	uint32_t accused[8];
-	bool silent;
+	bool silent; /* gone: what it is sent is lost */
+	bool late;   /* does nothing for now */
 };
 
 static struct topo *topo;
@@ -79,7 +80,7 @@ chan_to(const struct node *n, uint32_t peer)
 static void
 work(struct node *n, int64_t steps)
 {
-	if (n->silent)
+	if (n->silent || n->late)
 		return;
 	struct err err = ERR_INIT;
 	for (size_t i = 0; i < n->box.n; i++)
@@ -239,6 +240,24 @@ START_TEST(test_held_neighbour)
 }
 END_TEST
 
+/* The host freezes while somebody is late: what came meanwhile has not been looked at yet. */
+START_TEST(test_frozen_host)
+{
+	ticks(STALL_NS);
+	nodes[2].late = true;
+	ticks(STALL_NS / 2);
+	now += 3 * STALL_NS;
+	for (int i = 0; i < N; i++)
+		proc_tick(nodes[i].p, now, STALL_NS);
+	nodes[2].late = false;
+	int64_t k = proc_k(nodes[0].p);
+	ticks(4 * STALL_NS);
+	ck_assert_int_gt(proc_k(nodes[0].p), k + 100);
+	for (int i = 0; i < N; i++)
+		ck_assert_uint_eq(nodes[i].n_accused, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -250,6 +269,7 @@ main(void)
 	tcase_add_test(t, test_middle_is_silent);
 	tcase_add_test(t, test_held_and_paused);
 	tcase_add_test(t, test_held_neighbour);
+	tcase_add_test(t, test_frozen_host);
 	tcase_set_timeout(t, 60);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
