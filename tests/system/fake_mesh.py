@@ -3,7 +3,8 @@
 
 Publishes telemetry (docs/telemetry.md) to DIR/relay.pub every 100 ms and answers requests
 (docs/commands.md) at DIR/sup.cmd. The flows are the DC solution of the network, so currents add up
-at every node and powers to what the feeds give. kill, start, cut, heal, pause, resume, load act.
+at every node and powers to what the feeds give. kill, start, cut, heal, pause, resume, load act. DIR/fake.up says that
+it can be asked.
 
     fake_mesh.py --dir DIR [--garbage]      --garbage: broken messages among the good ones
 """
@@ -205,6 +206,8 @@ def main():
         socket.linger = 0
     pub.connect(f"ipc://{args.dir}/relay.pub")
     cmd.bind(f"ipc://{args.dir}/sup.cmd")
+    with open(f"{args.dir}/fake.up", "w", encoding="ascii"):
+        pass
     mesh, answered, last = Mesh(), {}, time.monotonic()
     due = last
     while True:

@@ -30,8 +30,15 @@ start_relay() {
 	relay=$!
 }
 start_mesh() {
+	rm -f "$dir/fake.up"
 	"$py" "$src/tests/system/fake_mesh.py" --dir "$dir" "$@" &
 	mesh=$!
+	n=0
+	while [ ! -e "$dir/fake.up" ]; do
+		n=$((n + 1))
+		[ $n -lt 600 ] || fail 'the stand-in does not start'
+		sleep 0.05
+	done
 }
 screen() { tm capture-pane -p -t top; }
 fail() {
