@@ -2,6 +2,7 @@
 #include "supervisor_priv.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +13,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "procfs.h"
 #include "rec.h"
 #include "restart.h"
 #include "slice.h"
 #include "supchan.h"
+
+/* A silent process that the host shows at work, or waiting for a disk, is given this long: as in free-running meshes. */
+#define BUSY_NS INT64_C(10000000000)
 
 /* ---- spawning ---------------------------------------------------------------------------------
  */
@@ -206,13 +211,28 @@ supervisor_child_signal(void *arg, uint32_t proc, enum super_signal sig)
 		               super_last_frame(s->super, proc) + 1);
 }
 
+/* It has said something that we have not read yet; or it works or waits for a disk, and the host lets it not. A
+ * process that turns in a circle looks the same, hence only for so long. */
+static bool
+supervisor_child_lives(const struct supervisor *s, const struct child *c)
+{
+	struct pollfd said = { .fd = c->at.fd, .events = POLLIN };
+	char state = 0;
+
+	if (c->at.fd >= 0 && poll(&said, 1, 0) == 1 && said.revents & POLLIN)
+		return true;
+	return supervisor_now_ns() - c->alive_ns < BUSY_NS && s->speed > 0 &&
+	       procfs_stat(c->at.pid, NULL, NULL, &state) && (state == 'R' || state == 'D');
+}
+
 /* Silent both to a neighbour and to us. SIGKILL works on a stopped process too. */
 void
 supervisor_child_condemn(struct supervisor *s, uint32_t proc, const char *by)
 {
 	struct child *c = &s->children[proc];
 	char cause[CAUSE_BYTES];
-	if (!c->up || c->cause[0] || super_death_is_scripted(s->super, proc))
+	if (!c->up || c->cause[0] || super_death_is_scripted(s->super, proc) ||
+	    supervisor_child_lives(s, c))
 		return;
 	snprintf(cause, sizeof cause, "stalled, accused by %s", by);
 	if (s->speed > 0) {
