@@ -8,9 +8,11 @@ import os
 import re
 import signal
 import socket
+import time
 
 from life import RACK8, SPEED, TRI3, Life, shipped
-from vl import (BIN, GONE_S, Home, Mesh, Programs, check, ends_of, read, run_cases, topology, until)
+from vl import (BIN, GONE_S, Home, Mesh, Programs, check, ends_of, read, run_cases, signal_marked,
+                topology, until)
 
 def supervisor_killed():
     """Its processes die with it, whatever they are doing; the next `up` tidies."""
@@ -148,6 +150,28 @@ def hang_named_paced():
         life.start("n3")
         life.finish()
         check("speed lowered" not in life.mesh.lines(), life.mesh.lines())
+
+
+def host_frozen():
+    """The supervisor and a node stand still for longer than the stall: words that lie unread are no silence."""
+    with Home() as home:
+        life = Life(home, shipped("tri3", stall="300ms"))
+        pids = [life.mesh.up["pid"], life.mesh.ps()["n3"]["pid"]]
+        for pid in pids:
+            check(signal_marked(pid, home.mark, signal.SIGSTOP), f"{pid} is not ours")
+        began = time.monotonic()
+        until(lambda: time.monotonic() - began > 0.9, "three times the stall")
+        for pid in reversed(pids):  # n3 has reported before the supervisor reads what its neighbours say
+            check(signal_marked(pid, home.mark, signal.SIGCONT), f"{pid} is not ours")
+            until(lambda p=pid: state_of(p) != "T", f"{pid} goes on")
+        life.check_steps()
+        check("stalled" not in life.mesh.lines(), life.mesh.lines())
+        life.finish()
+
+
+def state_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        return f.read().rsplit(")", 1)[1].split()[0]
 
 
 def hang_named_free():
@@ -289,7 +313,7 @@ exec {BIN}/voltloom-node "$@"
 
 
 CASES = [supervisor_killed, relay_killed, side_by_side, neighbours_killed_together, hang_named_paced,
-         hang_named_free, restarted_at_once, module_killed, scripted_stop_cont, killed_while_paused,
+         host_frozen, hang_named_free, restarted_at_once, module_killed, scripted_stop_cont, killed_while_paused,
          down_while, interrupted, killed_during_start, newcomer_dies]
 
 if __name__ == "__main__":
