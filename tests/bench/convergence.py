@@ -218,7 +218,7 @@ def rows_of(kind, runs):
         floor = (FLOOR_BUS_MV, FLOOR_OUT_MV)[q]
         orders = [math.log2(got[0][q] / got[1][q]) for _, got in runs if got[1][q] > floor]
         yield (f"| {kind} | {what} | {len(runs)} | " + " | ".join(cell([got[s][q] for _, got in runs]) for s in range(len(STEPS_S)))
-               + f" | {statistics.median(orders):.1f} |" if orders else " | - |")
+               + (f" | {statistics.median(orders):.1f} |" if orders else " | - |"))
 
 
 def main():

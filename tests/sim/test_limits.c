@@ -10,11 +10,11 @@
 #include <string.h>
 
 #include "core.h"
-#include "expr.h"
 #include "link_limit.h"
 #include "plan_limit.h"
 #include "playback.h"
 #include "tests/sim/mesh.h"
+#include "tests/support/figure.h"
 #include "tests/support/mesh_text.h"
 #include "tests/support/solver_loop.h"
 
@@ -332,21 +332,7 @@ END_TEST
 static double
 extreme(const char *figure, bool highest, int64_t from, int64_t to)
 {
-	struct expr *e = NULL;
-	struct expr_eval *v = NULL;
-	struct expr_fault fault;
-	struct err err = ERR_INIT;
-	double lo, hi, most = highest ? -INFINITY : INFINITY;
-
-	ck_assert_msg(expr_parse(figure, EXPR_FIGURE, play.view, &e, &fault) == 0, "%s", fault.text);
-	ck_assert_int_eq(expr_bind(e, play.view, &v, &err), 0);
-	for (int64_t k = from; k <= to; k++) {
-		ck_assert(expr_figure(v, k, &lo, &hi));
-		most = highest ? fmax(most, hi) : fmin(most, lo);
-	}
-	expr_unbind(&v);
-	expr_destroy(&e);
-	return most;
+	return figure_extreme(play.view, figure, highest, from, to);
 }
 
 static void

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "expr.h"
 #include "playback.h"
 #include "tests/sim/mesh.h"
+#include "tests/support/figure.h"
 #include "tests/support/mesh_text.h"
 
 enum { FAULT_K = 10000, HALF_K = 15000, LATE_K = 20000, END_K = 22000 };
@@ -61,21 +61,7 @@ teardown(void)
 static double
 extreme(const char *figure, bool highest, int64_t k)
 {
-	struct expr *e = NULL;
-	struct expr_eval *v = NULL;
-	struct expr_fault fault;
-	struct err err = ERR_INIT;
-	double lo, hi, most = highest ? -INFINITY : INFINITY;
-
-	ck_assert_msg(expr_parse(figure, EXPR_FIGURE, play.view, &e, &fault) == 0, "%s", fault.text);
-	ck_assert_int_eq(expr_bind(e, play.view, &v, &err), 0);
-	for (; k <= END_K; k++) {
-		ck_assert(expr_figure(v, k, &lo, &hi));
-		most = highest ? fmax(most, hi) : fmin(most, lo);
-	}
-	expr_unbind(&v);
-	expr_destroy(&e);
-	return most;
+	return figure_extreme(play.view, figure, highest, k, END_K);
 }
 
 START_TEST(single_failure)
